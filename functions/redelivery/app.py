@@ -1,0 +1,70 @@
+"""All later attempts, in order per config, with backoff. Never touches a task."""
+
+import os
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from a2a_lambda.aws.push_config_table import PushConfigTable
+from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode
+from a2a_lambda.aws.tracing import traceparent
+from a2a_lambda.observability import MetricUnit, fault, log_attempts, logger, metrics
+from a2a_lambda.redelivery import Redeliverer
+from a2a_lambda.sender import Sender
+from a2a_lambda.settings import Environment
+from a2a_lambda.webhook_url import WebhookPolicy
+
+
+@lru_cache(maxsize=1)
+def redeliverer() -> Redeliverer:
+    env = Environment(os.environ)
+    policy = WebhookPolicy.of(env.flag("ALLOW_INSECURE_WEBHOOKS", False), env.text("ALLOWED_WEBHOOK_CIDRS", ""))
+    return Redeliverer(
+        configs=PushConfigTable(env.text("PUSH_CONFIGS_TABLE")),
+        dead_letters=SqsDeadLetters(env.text("DEAD_LETTER_QUEUE_URL")),
+        sender=Sender(policy),
+        clock=lambda: datetime.now(UTC),
+        trace=traceparent,
+    )
+
+
+@lru_cache(maxsize=1)
+def queue() -> SqsRedeliveryQueue:
+    return SqsRedeliveryQueue(Environment(os.environ).text("REDELIVERY_QUEUE_URL"))
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    failed: list[str] = []
+    metrics.add_metric(name="RedeliveryMessages", unit=MetricUnit.Count, value=len(event["Records"]))
+    for record in event["Records"]:
+        # One message at a time per group: after a failure the later ones of the batch wait as well.
+        if failed or not _done(record):
+            failed.append(record["messageId"])
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _done(record: dict[str, Any]) -> bool:
+    try:
+        message = decode(record["body"])
+    except (KeyError, TypeError, ValueError) as error:
+        # Left to the queue: it goes to the dead letters as it is when it has been received too often.
+        logger.error("unreadable message", extra={"message_id": record["messageId"], **fault(error)})
+        return False
+    result = redeliverer().redeliver(message)
+    log_attempts(result.attempts, first=False)
+    logger.info(
+        "redelivery",
+        extra={
+            "task_id": message.task_id,
+            "generation": message.generation,
+            "outcome": result.result,
+            "delay": result.delay,
+        },
+    )
+    if result.result == "dead":
+        metrics.add_metric(name="PushDead", unit=MetricUnit.Count, value=1)
+    if result.delay is None:
+        return True
+    queue().defer(record["receiptHandle"], result.delay)
+    return False

@@ -1,0 +1,59 @@
+"""API Gateway HTTP API events, payload format 2.0."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ..http import HttpRequest, HttpResponse
+
+ANONYMOUS = "anonymous"
+"""The owner of everything on a stack without authorization."""
+
+
+def read(event: dict[str, Any], public_url: str = "") -> HttpRequest:
+    """The request of an event. ``public_url`` overrides the endpoint's own name; ``{apiId}`` in it is replaced."""
+    context = event["requestContext"]
+    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    body = event.get("body") or ""
+    try:
+        raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
+    except binascii.Error:
+        raw = b""
+    if public_url:
+        base_url = public_url.replace("{apiId}", str(context.get("apiId", "")))
+    else:
+        base_url = f"https://{context.get('domainName', '')}"
+    return HttpRequest(
+        method=context["http"]["method"],
+        path=event.get("rawPath") or "/",
+        owner=owner_of(context.get("authorizer") or {}),
+        base_url=base_url.rstrip("/"),
+        headers=headers,
+        query=dict(parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True)),
+        body=raw,
+    )
+
+
+def owner_of(authorizer: dict[str, Any]) -> str:
+    """Who called: the JWT's subject, or the IAM principal.
+
+    An assumed role is the same owner in each of its sessions: a client behind an auto-scaled role has many.
+    """
+    claims = (authorizer.get("jwt") or {}).get("claims") or {}
+    if claims.get("sub"):
+        return f"jwt:{claims['sub']}"
+    iam = authorizer.get("iam") or {}
+    arn = str(iam.get("userArn") or "")
+    if ":assumed-role/" in arn:
+        arn = arn.rpartition("/")[0]
+    if arn:
+        return f"iam:{arn}"
+    return ANONYMOUS
+
+
+def write(response: HttpResponse) -> dict[str, Any]:
+    """The event's answer."""
+    return {"statusCode": response.status, "headers": dict(response.headers), "body": response.body}

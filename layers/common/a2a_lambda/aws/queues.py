@@ -1,0 +1,145 @@
+"""The FIFO queues: the ports :class:`~..ports.RedeliveryQueue` and :class:`~..ports.DeadLetters` over SQS."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+from ..model import dumps
+from ..ports import QueuedNotification
+from .clients import client, guarded
+
+_BATCH = 10
+"""Messages that one SendMessageBatch takes."""
+
+_PLAIN = 200_000
+"""Bytes beyond which the bodies are compressed: a message holds 1 MiB, and a batch no more than that."""
+
+_BATCH_BYTES = 1_000_000
+
+
+def encode(message: QueuedNotification) -> str:
+    """The message's text. It has no credentials: the config is read again at delivery."""
+    bodies = dumps([list(body) for body in message.bodies])
+    packed = len(bodies.encode()) > _PLAIN
+    return dumps(
+        {
+            "taskId": message.task_id,
+            "configId": message.config_id,
+            "incarnation": message.incarnation,
+            "generation": message.generation,
+            "dialect": message.dialect,
+            "writtenAt": message.written_at,
+            "nonce": message.nonce,
+            "packed": packed,
+            "bodies": base64.b64encode(zlib.compress(bodies.encode())).decode() if packed else bodies,
+        }
+    )
+
+
+def decode(text: str) -> QueuedNotification:
+    """The inverse of :func:`encode`. Raises ``KeyError``, ``TypeError`` or ``ValueError`` for what is none of ours."""
+    stored = json.loads(text)
+    bodies = stored["bodies"]
+    if stored["packed"]:
+        bodies = zlib.decompress(base64.b64decode(bodies)).decode()
+    return QueuedNotification(
+        task_id=stored["taskId"],
+        config_id=stored["configId"],
+        incarnation=stored["incarnation"],
+        generation=stored["generation"],
+        bodies=tuple((n, body) for n, body in json.loads(bodies)),
+        dialect=stored["dialect"],
+        written_at=stored["writtenAt"],
+        nonce=stored["nonce"],
+    )
+
+
+def group(message: QueuedNotification) -> str:
+    """The message group: one per incarnation of a config, so that nothing else waits for it."""
+    return hashlib.sha256(dumps([message.task_id, message.config_id, message.incarnation]).encode()).hexdigest()
+
+
+class SqsRedeliveryQueue:
+    """The redelivery queue by its URL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @guarded
+    def send(self, messages: Iterable[QueuedNotification]) -> frozenset[tuple[str, str]]:
+        """See :class:`~..ports.RedeliveryQueue`.
+
+        A batch call may fail for some of its messages. So it never holds two of one config: the second of a config
+        goes out when the first is known to be queued.
+        """
+        waiting: dict[tuple[str, str], list[QueuedNotification]] = {}
+        for message in messages:
+            waiting.setdefault((message.task_id, message.config_id), []).append(message)
+        failed: set[tuple[str, str]] = set()
+        while waiting:
+            heads = [(key, queue[0]) for key, queue in waiting.items()]
+            for batch in _batches(heads):
+                failed |= self._send_batch(batch)
+            waiting = {key: queue[1:] for key, queue in waiting.items() if key not in failed and len(queue) > 1}
+        return frozenset(failed)
+
+    @guarded
+    def defer(self, receipt: str, seconds: int) -> None:
+        """Hide a received message, and with it its group, for so many seconds."""
+        client("sqs").change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
+
+    def _send_batch(self, batch: list[tuple[tuple[str, str], QueuedNotification]]) -> set[tuple[str, str]]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        entries = [
+            {
+                "Id": str(place),
+                "MessageBody": encode(message),
+                "MessageGroupId": group(message),
+                "MessageDeduplicationId": f"{message.generation}-{message.bodies[0][0]}-{message.nonce}",
+            }
+            for place, (_, message) in enumerate(batch)
+        ]
+        try:
+            answer = client("sqs").send_message_batch(QueueUrl=self._url, Entries=entries)
+        except (BotoCoreError, ClientError):
+            return {key for key, _ in batch}
+        return {batch[int(entry["Id"])][0] for entry in answer.get("Failed", [])}
+
+
+class SqsDeadLetters:
+    """The dead-letter queue by its URL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @guarded
+    def send(self, message: QueuedNotification, reason: str) -> None:
+        """See :class:`~..ports.DeadLetters`."""
+        client("sqs").send_message(
+            QueueUrl=self._url,
+            MessageBody=encode(message),
+            MessageGroupId=group(message),
+            MessageDeduplicationId=f"{message.generation}-{message.bodies[0][0]}-{message.nonce}",
+            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
+        )
+
+
+def _batches(heads: list[Any]) -> Iterable[list[Any]]:
+    """At most ten messages and one megabyte each."""
+    batch: list[Any] = []
+    size = 0
+    for head in heads:
+        length = len(encode(head[1]).encode())
+        if batch and (len(batch) == _BATCH or size + length > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(head)
+        size += length
+    if batch:
+        yield batch

@@ -1,0 +1,174 @@
+"""TasksTable: the port :class:`~..ports.TaskStore` over DynamoDB."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..model import TERMINAL
+from ..ports import Conflict, TaskPage, TaskQuery
+from ..records import PushConfig, ResumeToken, TaskRecord
+from .clients import client, code_of, guarded
+from .items import Item, config_item, context_key, n, s, task_item, task_record, task_update
+
+_BATCH = 100
+"""Keys that one BatchGetItem takes."""
+
+
+class TaskTable:
+    """``configs_table`` is needed because a task and its inline config are written together."""
+
+    def __init__(self, table: str, configs_table: str = "") -> None:
+        self._table = table
+        self._configs_table = configs_table
+
+    @guarded
+    def create(self, record: TaskRecord, configs: Sequence[PushConfig] = ()) -> bool:
+        """See :class:`~..ports.TaskStore`."""
+        from botocore.exceptions import ClientError
+
+        dynamodb = client("dynamodb")
+        absent = "attribute_not_exists(taskId)"
+        try:
+            if not configs:
+                dynamodb.put_item(TableName=self._table, Item=task_item(record), ConditionExpression=absent)
+            else:
+                puts = [(self._table, task_item(record))] + [(self._configs_table, config_item(c)) for c in configs]
+                dynamodb.transact_write_items(
+                    TransactItems=[
+                        {"Put": {"TableName": table, "Item": item, "ConditionExpression": absent}}
+                        for table, item in puts
+                    ]
+                )
+        except ClientError as error:
+            if lost(error):
+                return False
+            raise
+        return True
+
+    @guarded
+    def get(self, task_id: str) -> TaskRecord | None:
+        """See :class:`~..ports.TaskStore`."""
+        answer = client("dynamodb").get_item(TableName=self._table, Key={"taskId": s(task_id)}, ConsistentRead=True)
+        return task_record(answer["Item"]) if "Item" in answer else None
+
+    @guarded
+    def update(self, record: TaskRecord) -> None:
+        """See :class:`~..ports.TaskStore`."""
+        from botocore.exceptions import ClientError
+
+        attributes = task_update(record)
+        terminal = {f":t{place}": s(state) for place, state in enumerate(sorted(TERMINAL))}
+        try:
+            client("dynamodb").update_item(
+                TableName=self._table,
+                Key={"taskId": s(record.task_id)},
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
+                ConditionExpression=f"#generation = :before AND NOT #state IN ({', '.join(terminal)})",
+                ExpressionAttributeNames={f"#{name}": name for name in attributes},
+                ExpressionAttributeValues={
+                    **{f":{name}": value for name, value in attributes.items()},
+                    ":before": n(record.generation - 1),
+                    **terminal,
+                },
+            )
+        except ClientError as error:
+            if lost(error):
+                raise Conflict from error
+            raise
+
+    @guarded
+    def set_resume_token(self, task_id: str, token: ResumeToken) -> TaskRecord | None:
+        """See :class:`~..ports.TaskStore`."""
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = client("dynamodb").update_item(
+                TableName=self._table,
+                Key={"taskId": s(task_id)},
+                UpdateExpression="SET resumeToken = :token",
+                ConditionExpression="attribute_exists(taskId)",
+                ExpressionAttributeValues={":token": s(json.dumps({"token": token.token, "run": token.run}))},
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            if lost(error):
+                return None
+            raise
+        return task_record(answer["Attributes"])
+
+    @guarded
+    def query(self, query: TaskQuery) -> TaskPage:
+        """See :class:`~..ports.TaskStore`. The index holds keys and state only; the tasks are read by their keys."""
+        arguments = self._query_arguments(query)
+        keys: list[Item] = []
+        more = False
+        for key in self._keys(arguments, query):
+            if len(keys) == query.limit:
+                more = True
+                break
+            keys.append(key)
+        records = self._read_all([key["taskId"]["S"] for key in keys])
+        last = (keys[-1]["updatedAt"]["S"], keys[-1]["taskId"]["S"]) if more else None
+        return TaskPage(records, last, self._count(arguments))
+
+    def _query_arguments(self, query: TaskQuery) -> dict[str, Any]:
+        by_context = query.context_id is not None
+        names = {"#key": "ownerContext" if by_context else "owner"}
+        values = {":key": s(context_key(query.owner, query.context_id or "") if by_context else query.owner)}
+        condition = "#key = :key"
+        if query.after is not None:
+            condition += " AND updatedAt >= :after"
+            values[":after"] = s(query.after)
+        arguments: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": "byContext" if by_context else "byOwner",
+            "KeyConditionExpression": condition,
+            "ScanIndexForward": False,
+        }
+        if query.state is not None:
+            names["#state"] = "state"
+            values[":state"] = s(query.state)
+            arguments["FilterExpression"] = "#state = :state"
+        return {**arguments, "ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
+
+    def _keys(self, arguments: dict[str, Any], query: TaskQuery) -> Iterator[Item]:
+        """The matching keys after ``query.position``, page after page of DynamoDB's."""
+        if query.position is not None:
+            updated_at, task_id = query.position
+            index_key = arguments["ExpressionAttributeNames"]["#key"]
+            arguments = {
+                **arguments,
+                "ExclusiveStartKey": {
+                    index_key: arguments["ExpressionAttributeValues"][":key"],
+                    "updatedAt": s(updated_at),
+                    "taskId": s(task_id),
+                },
+            }
+        for page in client("dynamodb").get_paginator("query").paginate(**arguments):
+            yield from page["Items"]
+
+    def _count(self, arguments: dict[str, Any]) -> int:
+        pages = client("dynamodb").get_paginator("query").paginate(**arguments, Select="COUNT")
+        return sum(page["Count"] for page in pages)
+
+    def _read_all(self, task_ids: Sequence[str]) -> tuple[TaskRecord, ...]:
+        found: dict[str, TaskRecord] = {}
+        pending: list[Item] = [{"taskId": s(task_id)} for task_id in task_ids]
+        while pending:
+            request = {self._table: {"Keys": pending[:_BATCH]}}
+            answer = client("dynamodb").batch_get_item(RequestItems=request)
+            for item in answer["Responses"].get(self._table, []):
+                found[item["taskId"]["S"]] = task_record(item)
+            pending = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", []) + pending[_BATCH:]
+        return tuple(found[task_id] for task_id in task_ids if task_id in found)
+
+
+def lost(error: Any) -> bool:
+    """Whether a conditional write, or a transaction with one, lost."""
+    code = code_of(error)
+    if code == "TransactionCanceledException":
+        reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+        return bool(reasons & {"ConditionalCheckFailed", "TransactionConflict"})
+    return code in ("ConditionalCheckFailedException", "TransactionConflictException")

@@ -1,0 +1,43 @@
+"""What a dialect is to the rest of the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..changes import Change
+from ..operations import Request
+
+
+class WebhookDialect(Protocol):
+    """What the notifier needs of a dialect; the modules of this package are such."""
+
+    NAME: str
+    VERSION: str
+    CONTENT_TYPE: str
+
+    def notifications(self, change: Change) -> list[tuple[int, str]]:
+        """The webhook bodies of a change: the event's place in the change, and the body's JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One line of a dialect's translation table: how its parameters are read and its answer is written."""
+
+    read: Callable[[dict[str, Any]], Request]
+    write: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A translation table. ``versions`` are the values of ``A2A-Version`` under which the methods may be called; empty
+    means that the dialect is older than the header and ignores it."""
+
+    name: str
+    versions: frozenset[str]
+    methods: Mapping[str, Method]
+
+
+def nothing(_: object) -> None:
+    """Writes the answer of a method that has none: JSON null."""

@@ -1,0 +1,89 @@
+"""The dialect of the first A2A drafts, as it goes out: ``tasks/send`` and ``tasks/pushNotification/*``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..changes import Change
+from ..model import TERMINAL, Json, Message, Task, TaskStatus, dumps
+from ..operations import PushConfigList, TaskList
+from ..records import PushConfig
+
+NAME = "legacy"
+VERSION = ""
+CONTENT_TYPE = "application/json"
+DEFAULT_CONFIG_ID = "default"
+"""The dialect knows one config per task and gives it no id."""
+
+
+def state(canonical: str) -> str:
+    """``TASK_STATE_INPUT_REQUIRED`` is ``input_required``."""
+    return canonical.removeprefix("TASK_STATE_").lower()
+
+
+def message(canonical: Message) -> Json:
+    """Roles are ``user`` and ``agent``; parts are as in 1.0."""
+    return {**canonical, "role": canonical["role"].removeprefix("ROLE_").lower()}
+
+
+def status(canonical: TaskStatus) -> Json:
+    """State in lower case, message in this dialect."""
+    translated: Json = {**canonical, "state": state(canonical["state"])}
+    if "message" in canonical:
+        translated["message"] = message(canonical["message"])
+    return translated
+
+
+def task(canonical: Task) -> Json:
+    """``artifacts`` and ``history`` are always there."""
+    return {
+        **canonical,
+        "status": status(canonical["status"]),
+        "artifacts": canonical.get("artifacts", []),
+        "history": [message(entry) for entry in canonical.get("history", [])],
+    }
+
+
+def sent(answer: Task | Message) -> Json:
+    """Answer to ``tasks/send``: the bare task, or the bare message of an agent that answers directly."""
+    return message(answer) if "messageId" in answer else task(answer)  # type: ignore[arg-type]
+
+
+def task_list(answer: TaskList) -> list[Json]:
+    """Answer to ``tasks/list``: a bare array."""
+    return [task(entry) for entry in answer.tasks]
+
+
+def push_config(answer: PushConfig | None) -> Json | None:
+    """``{id, pushNotificationConfig}``, or null where there is none."""
+    if answer is None:
+        return None
+    config: Json = {"taskId": answer.task_id, "webhookUrl": answer.url, "eventTypes": list(answer.event_types)}
+    if answer.authentication:
+        names = {"scheme": "scheme", "credentials": "value", "headerName": "headerName"}
+        config["authenticationInfo"] = {names[key]: value for key, value in answer.authentication.items()}
+    return {"id": answer.task_id, "pushNotificationConfig": config}
+
+
+def push_config_list(answer: PushConfigList) -> list[Any]:
+    """Answer to ``tasks/pushNotification/list``: a bare array."""
+    return [push_config(config) for config in answer.configs]
+
+
+def notifications(change: Change) -> list[tuple[int, str]]:
+    """Status events only: the dialect has no other in its webhooks."""
+    return [
+        (n, dumps(_status_event(event["statusUpdate"])))
+        for n, event in enumerate(change.events)
+        if "statusUpdate" in event
+    ]
+
+
+def _status_event(update: Json) -> Json:
+    return {
+        "type": "TaskStatusUpdateEvent",
+        "taskId": update["taskId"],
+        "contextId": update["contextId"],
+        "status": status(update["status"]),
+        "final": update["status"]["state"] in TERMINAL,
+    }

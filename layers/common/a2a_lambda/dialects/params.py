@@ -1,0 +1,151 @@
+"""Reading parameters: the pieces that the dialects share.
+
+Unknown fields are ignored (specification section 5.7), names come in camelCase or snake_case (proto-JSON accepts
+both), null and "" are the same as absent where the field is optional.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from ..errors import FieldViolation, InvalidParams
+from ..model import Json, Message, Part, Role
+
+MAX_ID = 256
+"""Characters of an id that comes from a client."""
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _whole_number(value: Any) -> Any:
+    """Proto-JSON writes an int32 as a number, with or without a fraction of zero, or as a string."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if (
+        isinstance(value, str)
+        and len(value) <= 11
+        and value.removeprefix("-").isascii()
+        and value.removeprefix("-").isdigit()
+    ):
+        return int(value)
+    return value
+
+
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
+OptionalId = Annotated[Annotated[str, Field(max_length=MAX_ID)] | None, BeforeValidator(_empty_is_none)]
+OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
+Int32 = Annotated[int, BeforeValidator(_whole_number), Field(ge=-(2**31), lt=2**31)]
+Count = Annotated[Int32, Field(ge=0)]
+
+
+class Params(BaseModel):
+    """Base of everything that is read."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", strict=True)
+
+
+class PartParams(Params):
+    """A part as legacy and 1.0 write it (section 4.1.6)."""
+
+    text: str | None = None
+    raw: str | None = None
+    url: str | None = None
+    data: Any = None
+    metadata: Json | None = None
+    filename: OptionalText = None
+    media_type: OptionalText = None
+
+    @model_validator(mode="after")
+    def _one_content(self) -> PartParams:
+        present = [name for name in ("text", "raw", "url") if getattr(self, name) is not None]
+        # JSON null is a value of its own for `data`, unless something else is there.
+        if self.data is not None or ("data" in self.model_fields_set and not present):
+            present.append("data")
+        if len(present) != 1:
+            raise ValueError("exactly one of text, raw, url and data is required")
+        if self.raw is not None:
+            _check_base64(self.raw)
+        return self
+
+    def canonical(self) -> Part:
+        """The part in the canonical model."""
+        part: Part = {}
+        if self.text is not None:
+            part["text"] = self.text
+        elif self.raw is not None:
+            part["raw"] = self.raw
+        elif self.url is not None:
+            part["url"] = self.url
+        else:
+            part["data"] = self.data
+        if self.metadata is not None:
+            part["metadata"] = self.metadata
+        if self.filename is not None:
+            part["filename"] = self.filename
+        if self.media_type is not None:
+            part["mediaType"] = self.media_type
+        return part
+
+
+class MessageParams(Params):
+    """What all dialects' messages have in common; subclasses bring ``role`` and ``parts``."""
+
+    message_id: Id
+    context_id: OptionalId = None
+    task_id: OptionalId = None
+    metadata: Json | None = None
+    extensions: list[str] | None = None
+    reference_task_ids: list[str] | None = None
+
+    def canonical_with(self, role: Role, parts: list[Part]) -> Message:
+        """The message in the canonical model."""
+        message: Message = {"messageId": self.message_id, "role": role, "parts": parts}
+        if self.context_id is not None:
+            message["contextId"] = self.context_id
+        if self.task_id is not None:
+            message["taskId"] = self.task_id
+        if self.metadata is not None:
+            message["metadata"] = self.metadata
+        if self.extensions:
+            message["extensions"] = self.extensions
+        if self.reference_task_ids:
+            message["referenceTaskIds"] = self.reference_task_ids
+        return message
+
+
+P = TypeVar("P", bound=Params)
+
+
+def parse(model: type[P], params: dict[str, Any]) -> P:
+    """The parameters as a model. Raises :class:`InvalidParams` that names each field at fault, never its value."""
+    try:
+        return model.model_validate(params)
+    except ValidationError as error:
+        violations = [
+            FieldViolation(".".join(str(step) for step in fault["loc"]) or "params", fault["msg"])
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        first = violations[0]
+        raise InvalidParams(f"Invalid parameters: {first.field}: {first.description}", violations[:20]) from None
+
+
+def reader(model: type[P], build: Callable[[P], Any]) -> Callable[[dict[str, Any]], Any]:
+    """A function from parameters to a request."""
+    return lambda params: build(parse(model, params))
+
+
+def _check_base64(text: str) -> None:
+    # Proto-JSON accepts the standard and the URL-safe alphabet, with or without padding.
+    normal = text.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        base64.b64decode(normal + "=" * (-len(normal) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("raw must be base64") from None

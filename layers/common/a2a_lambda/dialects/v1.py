@@ -1,0 +1,59 @@
+"""A2A 1.0 as it goes out. The canonical model is this dialect, so there is little to translate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..changes import Change
+from ..model import Json, Message, Task, dumps
+from ..operations import PushConfigList, TaskList
+from ..records import PushConfig
+
+NAME = VERSION = "1.0"
+CONTENT_TYPE = "application/a2a+json"
+"""Of webhooks (section 4.3.3)."""
+
+
+def sent(answer: Task | Message) -> Json:
+    """Answer to ``SendMessage``: exactly one of ``task`` and ``message``."""
+    return {"message": answer} if "messageId" in answer else {"task": answer}
+
+
+def task(answer: Task) -> Any:
+    """Answer to ``GetTask`` and ``CancelTask``."""
+    return answer
+
+
+def task_list(answer: TaskList) -> Json:
+    """Answer to ``ListTasks``. ``nextPageToken`` is always there."""
+    return {
+        "tasks": list(answer.tasks),
+        "nextPageToken": answer.next_page_token,
+        "pageSize": answer.page_size,
+        "totalSize": answer.total_size,
+    }
+
+
+def push_config(answer: PushConfig) -> Json:
+    """A ``TaskPushNotificationConfig``."""
+    config: Json = {"taskId": answer.task_id, "id": answer.config_id, "url": answer.url}
+    if answer.token:
+        config["token"] = answer.token
+    if answer.authentication:
+        config["authentication"] = {
+            key: value for key, value in answer.authentication.items() if key in ("scheme", "credentials")
+        }
+    return config
+
+
+def push_config_list(answer: PushConfigList) -> Json:
+    """Answer to ``ListTaskPushNotificationConfigs``."""
+    listed: Json = {"configs": [push_config(config) for config in answer.configs]}
+    if answer.next_page_token:
+        listed["nextPageToken"] = answer.next_page_token
+    return listed
+
+
+def notifications(change: Change) -> list[tuple[int, str]]:
+    """The webhook bodies of a change: a ``StreamResponse`` for each of its events."""
+    return [(n, dumps(event)) for n, event in enumerate(change.events)]

@@ -1,0 +1,45 @@
+"""Serving the agent card: paths, caching, conditional requests (specification sections 8.2 and 8.6)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from email.utils import formatdate
+
+from .agent import Agent
+from .card import Card, Stack, legacy_card, v1_card
+from .http import HttpRequest, HttpResponse, json_response
+
+MAX_AGE = 300
+"""Seconds for which a card may be used without asking again."""
+
+_BUILDERS: dict[str, tuple[Callable[[Agent, Stack, str], Card], str]] = {
+    "/.well-known/agent-card.json": (v1_card, ""),
+    "/.well-known/agent.json": (v1_card, ""),
+    "/v1/.well-known/agent-card.json": (v1_card, "/v1"),
+    "/agentCard": (legacy_card, ""),
+}
+"""Path to the card's shape, and to the path below the base URL under which its interface is."""
+
+PATHS = frozenset(_BUILDERS)
+
+
+class Discovery:
+    """``modified`` is when the agent was last changed, in epoch seconds."""
+
+    def __init__(self, agent: Agent, stack: Stack, modified: float) -> None:
+        self._agent = agent
+        self._stack = stack
+        self._modified = formatdate(modified, usegmt=True)
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """The card at ``request.path``, which is one of ``PATHS``; 304 if the client has it already."""
+        builder, below = _BUILDERS[request.path]
+        card = json_response(builder(self._agent, self._stack, request.base_url + (below or "/")))
+        etag = f'"{hashlib.sha256(card.body.encode()).hexdigest()[:32]}"'
+        caching = {"etag": etag, "cache-control": f"public, max-age={MAX_AGE}", "last-modified": self._modified}
+        asked = request.headers.get("if-none-match")
+        known = {tag.strip().removeprefix("W/") for tag in asked.split(",")} if asked else set()
+        if known & {etag, "*"}:
+            return HttpResponse(304, "", caching)
+        return HttpResponse(200, card.body, {**card.headers, **caching})

@@ -1,0 +1,139 @@
+"""The operations of A2A, free of any dialect (specification section 3.1).
+
+A dialect reads its parameters into one of these requests; the services answer it with a task, a message, a config, or
+one of the results below; the dialect writes that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .model import AuthenticationInfo, Json, Message, Task, TaskState
+from .records import PushConfig
+
+
+@dataclass(frozen=True, slots=True)
+class SetPushConfig:
+    """Section 3.1.7. ``config_id`` None: the server chooses. ``task_id`` is "" for a config inline on a send."""
+
+    task_id: str
+    url: str
+    dialect: str
+    config_id: str | None = None
+    token: str | None = None
+    authentication: AuthenticationInfo | None = None
+    event_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Section 3.1.1. ``message.taskId`` makes it a follow-up. ``blocking``: answer when the task ends or waits for its
+    client. ``metadata`` is that of the request."""
+
+    message: Message
+    dialect: str
+    blocking: bool = False
+    history_length: int | None = None
+    push_config: SetPushConfig | None = None
+    metadata: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetTask:
+    """Section 3.1.3."""
+
+    task_id: str
+    history_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListTasks:
+    """Section 3.1.4. ``after`` is an inclusive lower bound of the status timestamp; ``page_size`` is 1 to 100."""
+
+    context_id: str | None = None
+    state: TaskState | None = None
+    after: str | None = None
+    page_size: int = 50
+    page_token: str | None = None
+    history_length: int | None = None
+    include_artifacts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTask:
+    """Section 3.1.5."""
+
+    task_id: str
+    metadata: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetPushConfig:
+    """Section 3.1.8. ``config_id`` None: the task's only or default config. ``missing_ok``: answer None, not an error."""
+
+    task_id: str
+    config_id: str | None = None
+    missing_ok: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListPushConfigs:
+    """Section 3.1.9. ``task_id`` None: all configs of the caller (legacy)."""
+
+    task_id: str | None
+    page_size: int = 0
+    page_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePushConfig:
+    """Section 3.1.10. ``config_id`` None: every config of the task (legacy)."""
+
+    task_id: str
+    config_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetExtendedCard:
+    """Section 3.1.11."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Sections 3.1.2 and 3.1.6: streaming, which a function behind an HTTP API cannot do."""
+
+
+Request = (
+    SendMessage
+    | GetTask
+    | ListTasks
+    | CancelTask
+    | SetPushConfig
+    | GetPushConfig
+    | ListPushConfigs
+    | DeletePushConfig
+    | GetExtendedCard
+    | Stream
+)
+
+PUSH_OPERATIONS = (SetPushConfig, GetPushConfig, ListPushConfigs, DeletePushConfig)
+"""Refused with -32003 where the card says ``pushNotifications: false``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskList:
+    """Answer to :class:`ListTasks`. ``next_page_token`` is "" at the end."""
+
+    tasks: Sequence[Task]
+    next_page_token: str
+    page_size: int
+    total_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PushConfigList:
+    """Answer to :class:`ListPushConfigs`. ``next_page_token`` is "" at the end."""
+
+    configs: Sequence[PushConfig]
+    next_page_token: str = ""

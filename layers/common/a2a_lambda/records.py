@@ -1,0 +1,115 @@
+"""What the two tables hold, as the services see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from .model import INTERRUPTED, TERMINAL, AuthenticationInfo, Task, TaskState, state_of
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the agent is in its steps. The task itself remembers it, so that a repeated invocation goes on from here.
+
+    ``run`` counts the runs of steps (a step that repeats is a new run), ``writes`` the writes this run has already
+    made: a retried run skips as many. ``attempt`` counts the failures of this run, ``wake_at`` is the moment before
+    which it must not start, ``state`` the author's small dictionary. ``step`` is None before the first step.
+    """
+
+    run: int = 0
+    step: str | None = None
+    writes: int = 0
+    attempt: int = 0
+    wake_at: datetime | None = None
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeToken:
+    """The token with which a waiting execution goes on, and the run of the agent's step that waits for it: with any
+    other run the token is a stale one."""
+
+    token: str
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """One item of TasksTable.
+
+    ``generation`` goes up by one with every write of the task. ``resume_token`` is there while an execution waits for
+    the client. ``expires_at`` is epoch seconds. ``announcement`` names a config that was
+    registered late and has to hear the present state: ``<configId>`` and a nonce; see ``push_configs``.
+    ``open_artifacts`` are the ids of artifacts of which more chunks are to come. ``dialect`` is the one in which the
+    task was sent: methods that two dialects share are answered in it.
+    """
+
+    task: Task
+    owner: str
+    generation: int
+    dialect: str
+    created_at: datetime
+    cursor: Cursor = field(default_factory=Cursor)
+    resume_token: ResumeToken | None = None
+    expires_at: int = 0
+    announcement: tuple[str, str] | None = None
+    open_artifacts: frozenset[str] = frozenset()
+
+    @property
+    def task_id(self) -> str:
+        """The task's id."""
+        return self.task["id"]
+
+    @property
+    def state(self) -> TaskState:
+        """The task's state."""
+        return state_of(self.task)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the task has ended."""
+        return self.state in TERMINAL
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the task waits for its client."""
+        return self.state in INTERRUPTED
+
+    def next(self, task: Task, **changed: Any) -> TaskRecord:
+        """The record of the next generation."""
+        return replace(self, task=task, generation=self.generation + 1, **changed)
+
+
+@dataclass(frozen=True, slots=True)
+class PushConfig:
+    """One item of PushConfigsTable: a webhook registered for a task, and how far its delivery has come.
+
+    ``incarnation`` tells a config from one of the same id that was deleted before. ``queued_through`` and
+    ``settled_through`` are the delivery cursor, in generations: settled means delivered or dead-lettered.
+    ``attempts``, ``failing_since`` and ``next_attempt_at`` are the retry schedule, which belongs to the config and not
+    to a message. ``event_types`` (legacy dialect) empty means all.
+    """
+
+    task_id: str
+    config_id: str
+    owner: str
+    url: str
+    dialect: str
+    incarnation: str
+    token: str | None = None
+    authentication: AuthenticationInfo | None = None
+    event_types: tuple[str, ...] = ()
+    queued_through: int = 0
+    settled_through: int = 0
+    attempts: int = 0
+    failing_since: datetime | None = None
+    next_attempt_at: datetime | None = None
+    last_error: str | None = None
+    expires_at: int = 0
+
+    @property
+    def backlogged(self) -> bool:
+        """Whether events wait in the queue: then nothing may overtake them by a direct attempt."""
+        return self.queued_through > self.settled_through

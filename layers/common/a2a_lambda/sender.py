@@ -1,0 +1,266 @@
+"""The HTTP client of notifier and redelivery: libcurl, one thread, hundreds of POSTs at once.
+
+libcurl because its multi interface has no cost per waiting receiver (a thread each would), a wall clock per transfer
+that also covers name resolution, and a callback that sees the address really connected to.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from math import ceil
+from time import monotonic
+
+import certifi
+import pycurl  # type: ignore[import-untyped]
+
+from .outcome import Answer, Failure, Outcome, Post
+from .schedule import retry_after_seconds
+from .webhook_url import WebhookPolicy, header_refusal
+
+USER_AGENT = "A2A-on-Lambda/1.0 (webhook)"
+
+MAX_RESPONSE_BODY = 4_096
+"""Bytes of an answer's body that are read. Nothing in it is of interest."""
+MAX_RESPONSE_HEADERS = 16_384
+"""Bytes of an answer's header sections, interim ones included."""
+
+_TICK_MS = 100
+"""The longest wait between two looks. Sockets end it sooner, but select() cannot see descriptors beyond 1,023."""
+
+_FAILURES: dict[int, Failure] = {
+    pycurl.E_OK: "reset",  # to libcurl a header section may just end; to us that is no answer
+    pycurl.E_UNSUPPORTED_PROTOCOL: "response",  # HTTP/0.9; the scheme was judged before
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "response",  # the same number is "not HTTP"
+    pycurl.E_WRITE_ERROR: "response",  # our own header limit
+    100: "response",  # CURLE_TOO_LARGE, which pycurl has no name for: a header line beyond libcurl's own limit
+    pycurl.E_BAD_CONTENT_ENCODING: "response",
+    pycurl.E_OPERATION_TIMEDOUT: "timeout",
+    pycurl.E_COULDNT_RESOLVE_HOST: "dns",
+    pycurl.E_COULDNT_CONNECT: "connect",
+    pycurl.E_GOT_NOTHING: "reset",
+    pycurl.E_PARTIAL_FILE: "reset",
+    pycurl.E_RECV_ERROR: "reset",
+    pycurl.E_SEND_ERROR: "reset",
+    pycurl.E_SSL_CONNECT_ERROR: "tls",
+    pycurl.E_PEER_FAILED_VERIFICATION: "tls",
+    pycurl.E_SSL_CIPHER: "tls",
+    pycurl.E_SSL_CERTPROBLEM: "tls",
+    pycurl.E_SSL_INVALIDCERTSTATUS: "tls",
+    pycurl.E_SSL_ISSUER_ERROR: "tls",
+}
+
+
+class Sender:
+    """Sends POSTs under one policy. Keep it: connections are used again by later calls. Not for two threads at once.
+
+    ``connect_seconds`` bounds name resolution, connect and TLS handshake of one POST. ``max_in_flight`` is also the
+    number of connections kept; with it a function stays far below the 1,024 file descriptors that Lambda gives it.
+    ``ca_file`` (PEM) is certifi's unless given; ``clock`` is for a ``Retry-After`` that is a date.
+    """
+
+    def __init__(
+        self,
+        policy: WebhookPolicy,
+        *,
+        connect_seconds: float = 5.0,
+        max_in_flight: int = 400,
+        ca_file: str | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        # libcurl resolves in 20 threads, and the system would block each of them for 10 s over a name server that does
+        # not answer: ten such names, and no other name is resolved. Read by the C library before its first look-up.
+        os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
+        self._policy = policy
+        self._url_refusal = lru_cache(4_096)(policy.url_refusal)
+        self._connect_ms = round(connect_seconds * 1_000)
+        self._max_in_flight = max_in_flight
+        self._ca_file = ca_file or certifi.where()
+        self._clock = clock
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, max_in_flight)
+        self._idle: list[_Transfer] = []
+        self._active: dict[pycurl.Curl, _Transfer] = {}
+
+    def run(
+        self, lanes: Iterable[Iterable[Post]], seconds: float, *, post_seconds: float | None = None
+    ) -> list[list[Answer]]:
+        """Sends all lanes at once and the posts of one lane in order; returns the answers of each lane, in order.
+
+        The next post of a lane is asked for (a lane may be a generator) and sent only when the one before was
+        acknowledged with 2xx; a lane ends with its first failure. After ``seconds`` everything ends: a post in flight
+        is answered with "timeout", the later ones have no answer. ``post_seconds`` is the limit of one post, if less.
+
+        Raises nothing for what a receiver, a URL or a header does. What a lane itself raises comes through.
+        """
+        deadline = monotonic() + seconds
+        limit = seconds if post_seconds is None else post_seconds
+        results: list[list[Answer]] = []
+        waiting: deque[tuple[Iterator[Post], list[Answer]]] = deque()
+        for lane in lanes:
+            results.append([])
+            waiting.append((iter(lane), results[-1]))
+        try:
+            while waiting or self._active:
+                while waiting and len(self._active) < self._max_in_flight:
+                    self._start(*waiting.popleft(), deadline, limit)
+                self._multi.perform()
+                if not self._collect(deadline, limit) and self._active:
+                    pause = self._multi.timeout()  # milliseconds to libcurl's own next timer, -1: it has none
+                    self._multi.select(min(pause if pause >= 0 else _TICK_MS, _TICK_MS) / 1_000)
+        finally:
+            for transfer in [*self._active.values()]:
+                self._release(transfer)
+        return results
+
+    def close(self) -> None:
+        """Closes the connections. Waits for name look-ups that are still under way."""
+        self._multi.close()
+        for transfer in self._idle:
+            transfer.curl.close()
+        self._idle.clear()
+
+    def _start(self, lane: Iterator[Post], answers: list[Answer], deadline: float, limit: float) -> None:
+        """Puts the lane's next post on its way, if there is one and it may be sent."""
+        left = min(deadline - monotonic(), limit)
+        if left <= 0 or (post := next(lane, None)) is None:
+            return
+        refusal = self._refusal(post)
+        if refusal is not None:
+            answers.append(Answer(error=refusal))
+            return
+        transfer = self._idle.pop() if self._idle else self._new_transfer()
+        transfer.prepare(post, lane, answers, ceil(left * 1_000))
+        self._active[transfer.curl] = transfer
+        self._multi.add_handle(transfer.curl)
+
+    def _refusal(self, post: Post) -> Failure | None:
+        if self._url_refusal(post.url) is not None:  # again: the operator may have closed what was open
+            return "refused url"
+        if any(header_refusal(name, value) is not None for name, value in post.headers):
+            return "header"
+        return None
+
+    def _collect(self, deadline: float, limit: float) -> bool:
+        """Takes in what has ended and lets those lanes go on; whether there was anything."""
+        _, succeeded, failed = self._multi.info_read()
+        for curl, code in [(curl, pycurl.E_OK) for curl in succeeded] + [(curl, code) for curl, code, _ in failed]:
+            transfer = self._active[curl]
+            lane, answers = transfer.lane, transfer.answers
+            answers.append(answer := transfer.answer(code, self._clock))
+            self._release(transfer)
+            if answer.outcome is Outcome.DELIVERED:
+                self._start(lane, answers, deadline, limit)
+        return bool(succeeded or failed)
+
+    def _release(self, transfer: _Transfer) -> None:
+        del self._active[transfer.curl]
+        self._multi.remove_handle(transfer.curl)
+        self._idle.append(transfer)
+
+    def _new_transfer(self) -> _Transfer:
+        curl = pycurl.Curl()
+        for option, value in (
+            (pycurl.NOSIGNAL, 1),
+            (pycurl.POST, 1),
+            (pycurl.USERAGENT, USER_AGENT),
+            (pycurl.CONNECTTIMEOUT_MS, self._connect_ms),
+            (pycurl.MAXAGE_CONN, 60),
+            (pycurl.MAXLIFETIME_CONN, 600),  # a busy connection, too, follows a change of DNS in the end
+            (pycurl.BUFFERSIZE, MAX_RESPONSE_BODY),
+            # HTTP/1.1: one receiver per connection and one answer at a time, with nothing to multiplex or compress.
+            (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+            (pycurl.FOLLOWLOCATION, 0),
+            (pycurl.PATH_AS_IS, 1),
+            (pycurl.PROTOCOLS, pycurl.PROTO_HTTPS | (pycurl.PROTO_HTTP if self._policy.allow_insecure else 0)),
+            (pycurl.PROXY, ""),  # whatever the environment says: a proxy would connect to addresses that we do not see
+            (pycurl.NOPROXY, "*"),
+            (pycurl.NETRC, pycurl.NETRC_IGNORED),
+            (pycurl.CAINFO, self._ca_file),
+            (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
+            (pycurl.SSL_VERIFYPEER, 1),
+            (pycurl.SSL_VERIFYHOST, 2),
+        ):
+            curl.setopt(option, value)
+        return _Transfer(curl, self._policy)
+
+
+class _Socket(socket.socket):
+    """A socket that nobody closes: pycurl keeps a duplicate of its descriptor and drops the object at once."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class _Transfer:
+    """An easy handle, used for one post after the other, and what its callbacks saw of the present one."""
+
+    def __init__(self, curl: pycurl.Curl, policy: WebhookPolicy) -> None:
+        self.curl = curl
+        self._policy = policy
+        self.lane: Iterator[Post] = iter(())
+        self.answers: list[Answer] = []
+        self._opened = self._head_complete = False
+        self._refused: str | None = None
+        self._head_bytes = self._body_bytes = 0
+        self._retry_after: bytes | None = None
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._on_socket)
+        curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
+        curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
+
+    def prepare(self, post: Post, lane: Iterator[Post], answers: list[Answer], milliseconds: int) -> None:
+        self.lane, self.answers = lane, answers
+        self._opened = self._head_complete = False
+        self._refused = self._retry_after = None
+        self._head_bytes = self._body_bytes = 0
+        # To libcurl "name:" removes a header and "name;" sends an empty one; an empty Expect keeps it from waiting for
+        # a "100 Continue" before it sends a longer body.
+        headers = [f"{name}: {value}" if value.strip() else f"{name};" for name, value in post.headers]
+        curl = self.curl
+        curl.setopt(pycurl.URL, post.url)
+        curl.setopt(pycurl.HTTPHEADER, [*headers, "Expect:"])
+        curl.setopt(pycurl.POSTFIELDS, post.body)
+        curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
+
+    def answer(self, code: int, clock: Callable[[], datetime]) -> Answer:
+        curl = self.curl
+        status = curl.getinfo(pycurl.RESPONSE_CODE) if self._head_complete else 0
+        address = curl.getinfo(pycurl.PRIMARY_IP) or self._refused
+        seconds = curl.getinfo(pycurl.TOTAL_TIME)
+        if status < 200:
+            error = _FAILURES.get(code, "other")
+            if self._refused and not self._opened:
+                error = "refused address"
+            return Answer(None, error, None, address, seconds)
+        retry_after = None
+        if self._retry_after is not None:
+            retry_after = retry_after_seconds(self._retry_after.decode("latin-1"), clock())
+        return Answer(status, None, retry_after, address, seconds)
+
+    def _on_socket(self, _purpose: int, target: tuple[int, int, int, tuple[str, int]]) -> socket.socket | int:
+        family, kind, protocol, address = target
+        ip = address[0] if family in (socket.AF_INET, socket.AF_INET6) else ""
+        if self._policy.address_refusal(ip) is not None:
+            self._refused = ip
+            return int(pycurl.SOCKET_BAD)
+        try:
+            opened = _Socket(family, kind, protocol)
+        except OSError:  # no IPv6 here, or no descriptor left; libcurl goes on with the next address
+            return int(pycurl.SOCKET_BAD)
+        self._opened = True
+        return opened
+
+    def _on_header(self, line: bytes) -> int | None:
+        self._head_bytes += len(line)
+        self._head_complete = line in (b"\r\n", b"\n")
+        if line[:12].lower() == b"retry-after:":
+            self._retry_after = line[12:]
+        return None if self._head_bytes <= MAX_RESPONSE_HEADERS else 0
+
+    def _on_body(self, chunk: bytes) -> int | None:
+        self._body_bytes += len(chunk)
+        return None if self._body_bytes <= MAX_RESPONSE_BODY else 0

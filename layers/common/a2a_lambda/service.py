@@ -1,0 +1,61 @@
+"""One entrance to all operations, for every binding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import PushNotificationNotSupported, UnsupportedOperation
+from .operations import (
+    PUSH_OPERATIONS,
+    CancelTask,
+    DeletePushConfig,
+    GetPushConfig,
+    GetTask,
+    ListPushConfigs,
+    ListTasks,
+    Request,
+    SendMessage,
+    SetPushConfig,
+)
+from .push_configs import PushConfigService
+from .tasks import TaskService
+
+
+@dataclass(frozen=True, slots=True)
+class AgentService:
+    """What the agent can do for a caller. ``push_notifications`` is the capability on its card."""
+
+    tasks: TaskService
+    push_configs: PushConfigService
+    push_notifications: bool = True
+
+    def execute(self, owner: str, request: Request) -> Any:
+        """The answer in the canonical model. Raises :class:`~.errors.A2AError`.
+
+        What the card does not declare is refused before anything else is looked at (section 3.3.4).
+        """
+        if not self.push_notifications and (
+            isinstance(request, PUSH_OPERATIONS) or getattr(request, "push_config", None) is not None
+        ):
+            raise PushNotificationNotSupported
+        match request:
+            case SendMessage():
+                return self.tasks.send(owner, request)
+            case GetTask():
+                return self.tasks.get(owner, request)
+            case ListTasks():
+                return self.tasks.list(owner, request)
+            case CancelTask():
+                return self.tasks.cancel(owner, request)
+            case SetPushConfig():
+                return self.push_configs.set(owner, request)
+            case GetPushConfig():
+                return self.push_configs.get(owner, request)
+            case ListPushConfigs():
+                return self.push_configs.list(owner, request)
+            case DeletePushConfig():
+                return self.push_configs.delete(owner, request)
+            case _:
+                # Streaming and the extended card: the card says false.
+                raise UnsupportedOperation

@@ -1,0 +1,223 @@
+"""The operations on tasks: send, get, list, cancel (specification sections 3.1.1 to 3.1.5 and 3.4)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .errors import InternalError, InvalidParams, TaskNotCancelable, TaskNotFound, UnsupportedOperation
+from .lifecycle import addressed, new_task, task_id_for, with_history_length, with_message, with_status
+from .model import Message, Task, TaskState
+from .operations import CancelTask, GetTask, ListTasks, SendMessage, TaskList
+from .ports import Clock, Conflict, TaskQuery, TaskStore, Unavailable, Workflow
+from .push_configs import PushConfigService
+from .records import TaskRecord
+
+MAX_LIFE = timedelta(days=400)
+"""How long a task that has not ended is kept: longer than an execution of Step Functions can last (one year)."""
+
+_TRIES = 5
+
+
+def expiry(now: datetime, terminal: bool, retention: timedelta) -> int:
+    """When DynamoDB may remove the item, in epoch seconds."""
+    return int((now + (retention if terminal else MAX_LIFE)).timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class TaskService:
+    """Answers a caller, who is known by ``owner``. Another owner's task does not exist for it.
+
+    ``blocking_seconds`` bounds how long a blocking send waits; ``sleep`` and ``clock`` are injected for tests.
+    """
+
+    store: TaskStore
+    push_configs: PushConfigService
+    workflow: Workflow
+    clock: Clock
+    sleep: Callable[[float], None]
+    retention: timedelta = timedelta(days=30)
+    blocking_seconds: float = 20.0
+
+    def send(self, owner: str, request: SendMessage) -> Task | Message:
+        """Start a task with a message, or go on with one (``message.taskId``).
+
+        Raises :class:`TaskNotFound`, :class:`InvalidParams` (a wrong context, a refused webhook URL),
+        :class:`UnsupportedOperation` (the task has ended). A refused request writes nothing.
+        """
+        if request.push_config is not None:
+            self.push_configs.check(request.push_config)
+        record = self._follow_up(owner, request) if "taskId" in request.message else self._create(owner, request)
+        if request.blocking:
+            record = self._wait(record)
+        return with_history_length(record.task, request.history_length)
+
+    def get(self, owner: str, request: GetTask) -> Task:
+        """The task as it is now. Raises :class:`TaskNotFound`."""
+        return with_history_length(self.owned(owner, request.task_id).task, request.history_length)
+
+    def list(self, owner: str, request: ListTasks) -> TaskList:
+        """The caller's tasks, newest status first. Raises :class:`InvalidParams` for a page token not of ours."""
+        page = self.store.query(
+            TaskQuery(
+                owner=owner,
+                context_id=request.context_id,
+                state=request.state,
+                after=request.after,
+                limit=request.page_size,
+                position=_position(request.page_token),
+            )
+        )
+        tasks = [with_history_length(record.task, request.history_length) for record in page.records]
+        return TaskList(
+            tasks=[_listed(task, request.include_artifacts) for task in tasks],
+            next_page_token=_page_token(page.position),
+            page_size=request.page_size,
+            total_size=page.total,
+        )
+
+    def cancel(self, owner: str, request: CancelTask) -> Task:
+        """End the task as canceled. Raises :class:`TaskNotFound`, :class:`TaskNotCancelable`.
+
+        The write decides: from then on no step can write. Stopping the execution only saves its transitions, so its
+        failure is not the client's: the execution ends by itself at its next look at the task.
+        """
+        for _ in range(_TRIES):
+            record = self.owned(owner, request.task_id)
+            if record.terminal:
+                raise TaskNotCancelable
+            now = self.clock()
+            canceled = record.next(
+                with_status(record.task, TaskState.CANCELED, now), expires_at=expiry(now, True, self.retention)
+            )
+            try:
+                self.store.update(canceled)
+            except Conflict:
+                continue
+            try:
+                self.workflow.stop(record.task_id)
+            except Unavailable:
+                pass
+            return canceled.task
+        raise InternalError
+
+    def owned(self, owner: str, task_id: str) -> TaskRecord:
+        """The caller's task. Raises :class:`TaskNotFound`, for another owner's as well."""
+        record = self.store.get(task_id)
+        if record is None or record.owner != owner:
+            raise TaskNotFound
+        return record
+
+    def _create(self, owner: str, request: SendMessage) -> TaskRecord:
+        message = request.message
+        task_id = task_id_for(owner, message)
+        now = self.clock()
+        record = TaskRecord(
+            task=new_task(task_id, message.get("contextId") or str(uuid.uuid4()), message, now),
+            owner=owner,
+            generation=1,
+            dialect=request.dialect,
+            created_at=now,
+            expires_at=expiry(now, False, self.retention),
+        )
+        inline = request.push_config
+        configs = [self.push_configs.inline(owner, task_id, inline)] if inline else []
+        if not self.store.create(record, configs):
+            # The same message again: the task is there, perhaps without an execution or with another config.
+            record = self.owned(owner, task_id)
+            if inline is not None:
+                self.push_configs.set_inline(owner, task_id, inline)
+        if record.state is TaskState.SUBMITTED:
+            self.workflow.start(task_id)
+        return record
+
+    def _follow_up(self, owner: str, request: SendMessage) -> TaskRecord:
+        message = request.message
+        task_id = message["taskId"]
+        for _ in range(_TRIES):
+            record = self.owned(owner, task_id)
+            context_id = record.task["contextId"]
+            if message.get("contextId", context_id) != context_id:
+                raise InvalidParams.of("message.contextId", "is not the context of the task")
+            ours = addressed(message, task_id, context_id)
+            known = ours in record.task.get("history", [])
+            if not known:
+                if record.terminal:
+                    raise UnsupportedOperation("The task has ended and takes no further messages")
+                try:
+                    record = self._append(record, ours)
+                except Conflict:
+                    continue
+            if request.push_config is not None:
+                self.push_configs.set_inline(owner, task_id, request.push_config)
+            self._resume(record)
+            return record
+        raise InternalError
+
+    def _append(self, record: TaskRecord, message: Message) -> TaskRecord:
+        now = self.clock()
+        task = record.task
+        if record.interrupted:
+            task = with_status(task, TaskState.WORKING, now)
+        changed = record.next(with_message(task, message), expires_at=expiry(now, False, self.retention))
+        self.store.update(changed)
+        return changed
+
+    def _resume(self, record: TaskRecord) -> None:
+        """Let the execution go on that waits for this answer. The token may have been stored since we read: look again.
+
+        Also repairs a follow-up that was written but whose resumption was lost: the client sends it again.
+        """
+        current = self.store.get(record.task_id)
+        if current is None or current.interrupted or current.terminal or current.resume_token is None:
+            return
+        if current.resume_token.run == current.cursor.run:
+            self.workflow.resume(current.resume_token.token)
+
+    def _wait(self, record: TaskRecord) -> TaskRecord:
+        """Look at the task in growing intervals until it has ended, waits for its client, or time is up."""
+        deadline = self.clock() + timedelta(seconds=self.blocking_seconds)
+        for pause in _pauses():
+            if record.terminal or record.interrupted:
+                break
+            left = (deadline - self.clock()).total_seconds()
+            if left <= 0:
+                break
+            self.sleep(min(pause, left))
+            record = self.store.get(record.task_id) or record
+        return record
+
+
+def _pauses() -> Iterator[float]:
+    return itertools.chain((0.2, 0.3, 0.5), itertools.repeat(1.0))
+
+
+def _listed(task: Task, include_artifacts: bool) -> Task:
+    listed: Task = {**task}
+    if include_artifacts:
+        listed.setdefault("artifacts", [])
+    else:
+        listed.pop("artifacts", None)
+    return listed
+
+
+def _page_token(position: tuple[str, str] | None) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode() if position else ""
+
+
+def _position(token: str | None) -> tuple[str, str] | None:
+    if token is None:
+        return None
+    try:
+        updated_at, task_id = json.loads(base64.urlsafe_b64decode(token.encode("ascii")))
+    except (ValueError, TypeError, binascii.Error):
+        raise InvalidParams.of("pageToken", "is not a token of an earlier answer") from None
+    if not (isinstance(updated_at, str) and isinstance(task_id, str) and updated_at and task_id):
+        raise InvalidParams.of("pageToken", "is not a token of an earlier answer")
+    return updated_at, task_id

@@ -1,0 +1,66 @@
+"""One notification as an HTTP request (specification section 4.3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import quote
+
+from .dialects.webhooks import BY_NAME
+from .outcome import Post
+from .records import PushConfig
+
+RESERVED_HEADERS = frozenset(
+    {"content-type", "user-agent", "a2a-version", "traceparent"}
+    | {"webhook-id", "webhook-timestamp", "webhook-signature", "x-a2a-notification-token"}
+)
+"""Names in lower case that a client cannot choose for its credentials, because they are set here."""
+
+Headers = list[tuple[str, str]]
+Signer = Callable[[str, datetime, bytes], Headers]
+"""From webhook-id, time and body to the headers that prove where they come from."""
+
+
+def unsigned(_id: str, _now: datetime, _body: bytes) -> Headers:
+    """The signer of a stack without a key."""
+    return []
+
+
+def webhook_id(config: PushConfig, generation: int, n: int) -> str:
+    """The event's id with the config's: the same on every attempt, so that a receiver can tell a duplicate."""
+    return f"{config.task_id}.{generation}.{n}.{quote(config.config_id, safe='')}"
+
+
+def post(
+    config: PushConfig, generation: int, n: int, body: str, dialect: str, now: datetime, sign: Signer, trace: str | None
+) -> Post:
+    """The request that tells ``config`` of event ``n`` of a generation. ``trace`` is a W3C ``traceparent``."""
+    raw = body.encode()
+    identity = webhook_id(config, generation, n)
+    headers: Headers = [
+        ("Content-Type", BY_NAME[dialect].CONTENT_TYPE),
+        ("webhook-id", identity),
+        ("webhook-timestamp", str(int(now.timestamp()))),
+        *sign(identity, now, raw),
+        *_credentials(config),
+    ]
+    if BY_NAME[dialect].VERSION:
+        headers.append(("A2A-Version", BY_NAME[dialect].VERSION))
+    if trace:
+        headers.append(("traceparent", trace))
+    return Post(config.url, headers, raw)
+
+
+def _credentials(config: PushConfig) -> Headers:
+    """What the client registered. The legacy dialect may name the header, and has schemes without a prefix."""
+    headers: Headers = []
+    if config.token:
+        headers.append(("X-A2A-Notification-Token", config.token))
+    info = config.authentication or {}
+    scheme, credentials = info.get("scheme", ""), info.get("credentials")
+    if credentials:
+        bare = config.dialect == "legacy" and scheme.lower() not in ("bearer", "basic", "token")
+        # Scheme names are case-insensitive, but many receivers compare: write the two common ones as RFCs do.
+        shown = scheme.capitalize() if scheme.lower() in ("bearer", "basic", "token") else scheme
+        headers.append((info.get("headerName", "Authorization"), credentials if bare else f"{shown} {credentials}"))
+    return headers
