@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from random import random
 
 DELAYS = (5, 30, 300, 1_800, 7_200, 18_000, 36_000, 43_200)
@@ -40,8 +41,6 @@ def retry_after_seconds(value: str, now: datetime) -> float | None:
     value = value.strip()[:64]  # a receiver writes this: no longer than the longest date, and no way to raise below
     if value.isascii() and value.isdigit():
         return float(value[:9])  # nine digits are thirty years: enough
-    from email.utils import parsedate_to_datetime  # slow to import, and few answers need it
-
     try:
         when = parsedate_to_datetime(value)
     except (ValueError, OverflowError, TypeError, IndexError):

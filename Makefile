@@ -1,0 +1,109 @@
+# `make` shows what there is. Needed: make, and Python 3.11, 3.12 or 3.13. All else is installed into .venvs/, from locked files.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# Shells that set this would make every start of a function compile all its modules.
+unexport PYTHONDONTWRITEBYTECODE
+export SAM_CLI_TELEMETRY := 0
+
+PORT ?= 4580
+WEBHOOK_PORT ?= 9293
+PARAMETERS ?=
+TESTS ?= tests
+
+# The first Python that runs: a name on PATH may be a shim that only says that its version is not installed.
+USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+    if $$name -c '$(USABLE)' >/dev/null 2>&1; then $$name -c 'import sys; print(sys.executable)'; break; fi; done)
+
+bin = .venvs/$(1)/bin
+installed = $(patsubst %,.venvs/%/.lock,$(1))
+# The same for every command that takes template parameters: make up PARAMETERS="PushNotifications=false LogLevel=DEBUG"
+parameters = $(patsubst %,--parameter '%',$(PARAMETERS))
+
+.PHONY: help
+help: ## show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1	\2/' | expand -t 18
+	@echo
+	@echo '  Template parameters: make up PARAMETERS="PushNotifications=false".  Another Python: make … PYTHON=/path/to/python'
+
+# ---------------------------------------------------------------------------------------------------------------- use it
+
+.PHONY: demo up down status invoke
+demo: $(call installed,local sam demo) ## run the push scenario on a local AWS that lives as long as it
+	@$(call bin,local)/python demo/local_aws.py run $(parameters) \
+	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT)
+
+up: $(call installed,local sam) ## start the local AWS (PORT=4580), deploy or update the template there, and leave it running
+	@$(call bin,local)/python demo/local_aws.py up --port $(PORT) $(parameters)
+
+down: $(call installed,local) ## stop it
+	@$(call bin,local)/python demo/local_aws.py down
+
+status: $(call installed,local) ## show where it answers
+	@$(call bin,local)/python demo/local_aws.py status
+
+invoke: $(call installed,local sam) ## call one function of it: make invoke FUNCTION=rpc EVENT=events/….json
+	@if [ -z "$(FUNCTION)" ] || [ -z "$(EVENT)" ]; then echo 'usage: make invoke FUNCTION=rpc EVENT=events/….json' >&2; exit 2; fi
+	@$(call bin,local)/python demo/local_aws.py invoke '$(FUNCTION)' '$(EVENT)'
+
+# --------------------------------------------------------------------------------------------------------------- test it
+
+.PHONY: lint check test validate coldstart
+lint: $(call installed,dev) ## format, lint and types
+	@$(call bin,dev)/ruff check .
+	@$(call bin,dev)/ruff format --check .
+	@$(call bin,dev)/mypy
+
+check: lint ## the fast gate: lint, unit and template tests
+	@$(call bin,dev)/pytest -q tests/unit tests/template
+
+test: $(call installed,dev local sam) ## all tests, those on the local AWS too (TESTS=tests/… for some)
+	@$(call bin,dev)/pytest -q --durations=5 $(TESTS)
+
+validate: $(call installed,sam) ## lint the template
+	@AWS_DEFAULT_REGION=us-east-1 $(call bin,sam)/sam validate --lint
+
+coldstart: $(call installed,dev) ## what each handler imports, and how long that takes
+	@$(call bin,dev)/python benchmarks/imports.py
+
+# -------------------------------------------------------------------------------------------------------------- build it
+
+.PHONY: build lock clean
+build: $(call installed,sam) ## build for AWS, as plain `sam build` does: make build PARAMETERS="Architecture=x86_64"
+	@$(call bin,sam)/sam build $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
+
+lock: .venvs/tools/.lock ## take the newest versions into requirements/*.txt and the layer
+	@$(call lock,requirements/layer.in,layers/common/requirements.txt)
+	@$(foreach name,uv demo local sam dev,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
+
+lock = echo $(2); $(call bin,tools)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-emit-index-url --no-emit-find-links $(1) --output-file $(2) >/dev/null
+
+clean: ## stop the local AWS and remove all that make made
+	@if [ -x $(call bin,local)/python ]; then $(call bin,local)/python demo/local_aws.py down; fi
+	rm -rf .venvs .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# ---------------------------------------------------------------------------------------------------------- environments
+# One each for: dev (tests), sam (its pins hold others back), local (the emulator; functions run in it), demo (the client).
+# uv installs them in seconds. Where it cannot be had, or cannot reach what pip is configured for, pip does it.
+
+.venvs/tools/.lock: requirements/uv.txt
+	@if [ -z "$(PYTHON)" ]; then \
+	    echo 'error: no working Python 3.11, 3.12 or 3.13 with its venv module found. Install one (Debian: python3-venv too),' \
+	        'or say where it is: make … PYTHON=/path/to/python' >&2; exit 1; fi
+	@echo 'Using $(PYTHON)'
+	@$(PYTHON) -m venv --clear .venvs/tools
+	@$(call bin,tools)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
+	    || echo 'uv is not to be had here; pip does its work, only slower.'
+	@cp $< $@
+
+.venvs/%/.lock: requirements/%.txt .venvs/tools/.lock
+	@echo 'Installing .venvs/$* (once, until $< changes)'
+	@[ -x $(call bin,$*)/python ] || $(call bin,tools)/python -m venv --without-pip .venvs/$*
+	@if ! { [ -x $(call bin,tools)/uv ] && $(call bin,tools)/uv pip sync --quiet --require-hashes --python $(call bin,$*)/python $<; }; then \
+	    $(call bin,tools)/python -m pip --python $(call bin,$*)/python install --quiet --disable-pip-version-check --require-hashes -r $<; fi
+	@cp $< $@

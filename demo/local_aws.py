@@ -1,0 +1,176 @@
+"""The whole stack on this machine, with no AWS account and no container engine.
+
+    python demo/local_aws.py up [--port PORT] [--parameter Name=Value ...]
+    python demo/local_aws.py status | down
+    python demo/local_aws.py invoke FUNCTION EVENT
+    python demo/local_aws.py run [--parameter Name=Value ...] COMMAND ...
+
+`make up` and `make down` call it with the right interpreter. Tests use `local_aws()` and `deploy()`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import emulator as emulators
+from emulator import Emulator, LocalAwsError
+from stack import Stack, deploy, describe, sam
+
+INSTANCE = "main"
+STACK = "a2a"
+PORT = 4580
+FUNCTIONS = ("rpc", "executor", "notifier", "redelivery")
+
+
+@contextlib.contextmanager
+def local_aws(name: str | None = None, python_path: Sequence[Path] = ()) -> Iterator[Emulator]:
+    """An emulator on a free port, for as long as the context lasts. `deploy()` puts stacks on it.
+
+    The functions find modules in the directories of `python_path` as well.
+    """
+    emulator = emulators.start(name or f"test-{os.getpid()}", python_path=python_path)
+    try:
+        yield emulator
+    finally:
+        emulators.stop(emulator)
+    shutil.rmtree(emulator.directory, ignore_errors=True)  # after a fault the log stays, to be read
+
+
+@contextlib.contextmanager
+def local_stack(parameters: Mapping[str, str] | None = None, python_path: Sequence[Path] = ()) -> Iterator[Stack]:
+    """One stack on an emulator of its own, with these template parameters."""
+    with local_aws(python_path=python_path) as emulator:
+        yield deploy(emulator, STACK, parameters or {})
+
+
+def up(port: int, parameters: Mapping[str, str]) -> None:
+    running = emulators.find(INSTANCE)
+    if running is None:
+        say(f"Starting the local AWS on port {port}")
+        running = emulators.start(INSTANCE, port)
+    show(deploy(running, STACK, parameters, say))
+
+
+def down() -> None:
+    running = emulators.find(INSTANCE)
+    if running is None:
+        say("The local AWS is not running.")
+        return
+    emulators.stop(running)
+    say("The local AWS is stopped. Its tasks are gone.")
+
+
+def status() -> None:
+    running = the_running_one()
+    stack = describe(running, STACK)
+    if stack is None:
+        raise LocalAwsError(f"The local AWS runs on port {running.port}, but nothing is deployed on it. Run: make up")
+    show(stack)
+
+
+def run(parameters: Mapping[str, str], command: Sequence[str]) -> int:
+    """Run a command against a stack of its own, which ends with it; {endpoint} in it becomes the stack's URL."""
+    say("Starting the local AWS")
+    with local_aws(f"run-{os.getpid()}") as emulator:
+        stack = deploy(emulator, STACK, parameters, say)
+        # Ctrl-C reaches the command as well, so wait for it to end by itself.
+        with subprocess.Popen([word.replace("{endpoint}", stack.endpoint) for word in command]) as process:
+            return process.wait()
+
+
+def invoke(function: str, event: Path) -> int:
+    if not event.is_file():
+        raise LocalAwsError(f"There is no event {event}. See events/.")
+    arguments = [
+        "remote",
+        "invoke",
+        f"{function.capitalize()}Function",
+        "--stack-name",
+        STACK,
+        "--event-file",
+        str(event),
+    ]
+    return sam(arguments, the_running_one())
+
+
+def the_running_one() -> Emulator:
+    running = emulators.find(INSTANCE)
+    if running is None:
+        raise LocalAwsError("The local AWS is not running. Run: make up")
+    return running
+
+
+def show(stack: Stack) -> None:
+    say(f"Agent card  {stack.endpoint}/.well-known/agent-card.json")
+    say(f"Endpoint    {stack.endpoint}/")
+    say(f"AWS itself  AWS_ENDPOINT_URL={stack.emulator.url} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def parameter(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not Name=Value")
+    return name, value
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="The whole stack on this machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("up", "start it, build the template and deploy it"),
+        ("run", "do so for as long as a command runs"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument(
+            "--parameter", type=parameter, action="append", default=[], metavar="Name=Value", help="of template.yaml"
+        )
+        if name == "up":
+            command.add_argument("--port", type=int, default=PORT, help=f"on the loopback address; default {PORT}")
+        else:
+            command.add_argument(
+                "words", nargs=argparse.REMAINDER, metavar="COMMAND", help="{endpoint} in it becomes the URL"
+            )
+    commands.add_parser("status", help="show where it answers")
+    commands.add_parser("down", help="stop it")
+    command = commands.add_parser("invoke", help="call one function with an event")
+    command.add_argument("function", choices=FUNCTIONS)
+    command.add_argument("event", type=Path)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    try:
+        match options.command:
+            case "up":
+                up(options.port, dict(options.parameter))
+            case "run":
+                return run(dict(options.parameter), options.words)
+            case "status":
+                status()
+            case "down":
+                down()
+            case "invoke":
+                return invoke(options.function, options.event)
+    except LocalAwsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""Builds the template and deploys it to an emulator, as `sam build && sam deploy` do it on AWS.
+
+The layer is built for the interpreter of the emulator, because that is where the functions run (see layers/Makefile).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from emulator import ADMIN, PYTHON, REGION, ROOT, STATE, Emulator, LocalAwsError, tail
+
+SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
+BUILD = STATE / "build"
+BUCKET = "a2a-packages"
+DEPLOY_SECONDS = 120
+SMOKE_SECONDS = 30
+
+# What a laptop needs and a deployment must not have: callers without credentials, webhooks on the loopback address.
+LOCAL_PARAMETERS = {"AuthMode": "NONE", "AllowInsecureWebhooks": "true", "AllowedWebhookCidrs": "127.0.0.0/8,::1/128"}
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack. `endpoint` is the URL for JSON-RPC, without a slash at its end; `outputs` is the template's."""
+
+    name: str
+    endpoint: str
+    outputs: Mapping[str, str]
+    emulator: Emulator
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the AWS service of this name in the emulator."""
+        return client(self.emulator, service)
+
+
+def deploy(emulator: Emulator, name: str, parameters: Mapping[str, str], progress: Progress = lambda _: None) -> Stack:
+    """Build what changed, deploy it as stack `name`, or update that stack, and ask the result for its agent card.
+
+    `parameters` override the template's, after LOCAL_PARAMETERS. Raises LocalAwsError with the reason.
+    """
+    endpoint = f"{emulator.url}/_aws/execute-api/{name}/$default"
+    with _one_at_a_time():
+        _build(progress)
+        template = _package(emulator, progress)
+    progress(f"Deploying the stack {name}")
+    started = time.monotonic()
+    outputs = _create_or_update(emulator, name, template, LOCAL_PARAMETERS | {"PublicUrl": endpoint} | dict(parameters))
+    _smoke_test(emulator, name, endpoint)
+    progress(f"Deployed in {time.monotonic() - started:.1f} s")
+    return Stack(name, endpoint, outputs, emulator)
+
+
+def describe(emulator: Emulator, name: str) -> Stack | None:
+    """The stack `name` if it is deployed and complete, else None."""
+    try:
+        found = client(emulator, "cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    except (ClientError, BotoCoreError):
+        return None
+    if found["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        return None
+    return Stack(name, f"{emulator.url}/_aws/execute-api/{name}/$default", _outputs(found), emulator)
+
+
+def client(emulator: Emulator, service: str) -> Any:
+    """A boto3 client for a service of the emulator, whatever AWS settings and proxies the person's shell has."""
+    ignored = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    session = boto3.Session(
+        botocore_session=botocore.session.Session(session_vars={"profile": (None, None, None, None)} | ignored),
+        aws_access_key_id=ADMIN["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=ADMIN["AWS_SECRET_ACCESS_KEY"],
+        region_name=REGION,
+    )
+    return session.client(service, endpoint_url=emulator.url, config=Config(proxies={}))
+
+
+def sam(arguments: list[str], emulator: Emulator) -> int:
+    """Run the SAM CLI against the emulator with its output on the terminal. Returns its exit code."""
+    return subprocess.run([_sam(), *arguments], cwd=ROOT, env=_sam_environment(emulator), check=False).returncode
+
+
+def _build(progress: Progress) -> None:
+    stamp = BUILD / ".stamp"
+    fingerprint = _fingerprint()
+    if stamp.exists() and stamp.read_text() == fingerprint:
+        return
+    progress("Building the layers (once, until they change)")
+    # sam build cannot say that it is for another machine than Lambda; the makefile of the layers can.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"LAYER_PYTHON": str(PYTHON), "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": REGION}
+    _run_sam(["build", "--template", str(ROOT / "template.yaml"), "--build-dir", str(BUILD)], environment, "build.log")
+    stamp.write_text(fingerprint)
+
+
+def _package(emulator: Emulator, progress: Progress) -> str:
+    progress("Packaging the functions")
+    s3 = client(emulator, "s3")
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
+        s3.create_bucket(Bucket=BUCKET)
+    packaged = emulator.directory / "packaged.yaml"
+    arguments = ["package", "--template-file", str(BUILD / "template.yaml"), "--s3-bucket", BUCKET]
+    arguments += ["--no-progressbar", "--output-template-file", str(packaged)]
+    _run_sam(arguments, _sam_environment(emulator), "package.log")
+    return packaged.read_text()
+
+
+def _create_or_update(emulator: Emulator, name: str, template: str, parameters: Mapping[str, str]) -> dict[str, str]:
+    cloudformation = client(emulator, "cloudformation")
+    request: dict[str, Any] = {
+        "StackName": name,
+        "TemplateBody": template,
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        # CloudFormation hands this tag on to the API, and the emulator takes its value as the API's id: a known URL.
+        "Tags": [{"Key": "ms-custom-id", "Value": name}],
+    }
+    try:
+        known = cloudformation.validate_template(TemplateBody=template)["Parameters"]
+        if unknown := set(parameters) - {parameter["ParameterKey"] for parameter in known}:  # the emulator ignores them
+            raise LocalAwsError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
+        if describe(emulator, name) is None:
+            cloudformation.create_stack(**request)
+        else:
+            cloudformation.update_stack(**request)
+    except ClientError as error:
+        if "No updates are to be performed" not in str(error):
+            raise LocalAwsError(f"CloudFormation refused the stack: {error.response['Error']['Message']}") from error
+    except BotoCoreError as error:
+        raise LocalAwsError(
+            f"The local AWS does not answer: {error}. Its log says:{tail(emulator.directory / 'emulator.log')}"
+        ) from error
+
+    deadline = time.monotonic() + DEPLOY_SECONDS
+    while True:
+        found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        if found["StackStatus"] in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+            return _outputs(found)
+        if not found["StackStatus"].endswith("IN_PROGRESS") or time.monotonic() > deadline:
+            reason = found.get("StackStatusReason", "no reason given")
+            raise LocalAwsError(f"The stack {name} is {found['StackStatus']}: {reason}")
+        time.sleep(0.1)
+
+
+def _smoke_test(emulator: Emulator, name: str, endpoint: str) -> None:
+    # A stack may be complete and answer nothing. The first request also starts the rpc function.
+    url = f"{endpoint}/.well-known/agent-card.json"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=SMOKE_SECONDS) as response:
+            json.load(response)["name"]
+    except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError) as error:
+        lines = "".join(f"\n    {line}" for line in _function_log(emulator, f"/aws/lambda/{name}-rpc"))
+        raise LocalAwsError(
+            f"The stack is deployed, but {url} gives no agent card ({error}). The log of rpc says:{lines}"
+        ) from error
+
+
+def _function_log(emulator: Emulator, group: str, lines: int = 15) -> list[str]:
+    try:
+        events = client(emulator, "logs").filter_log_events(logGroupName=group)["events"]
+    except (ClientError, BotoCoreError):
+        return []
+    return [line for event in events for line in event["message"].rstrip().splitlines()][-lines:]
+
+
+def _outputs(found: Mapping[str, Any]) -> dict[str, str]:
+    return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+
+def _sam() -> str:
+    if not SAM.exists():
+        raise LocalAwsError("The environment of the SAM CLI is missing. Run: make up")
+    return str(SAM)
+
+
+def _run_sam(arguments: list[str], environment: Mapping[str, str], log_name: str) -> None:
+    log = STATE / log_name
+    with log.open("wb") as output:
+        command = [_sam(), *arguments]
+        code = subprocess.run(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+        ).returncode
+    if code != 0:
+        raise LocalAwsError(
+            f"sam {arguments[0]} failed with code {code}; all of it is in {log.relative_to(ROOT)}:{tail(log)}"
+        )
+
+
+def _sam_environment(emulator: Emulator) -> dict[str, str]:
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("AWS_") and not key.lower().endswith("_proxy")
+    }
+    nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "SAM_CLI_TELEMETRY": "0"}
+    return kept | ADMIN | nothing | {"AWS_ENDPOINT_URL": emulator.url, "AWS_DEFAULT_REGION": REGION}
+
+
+def _fingerprint() -> str:
+    """Of everything that goes into the build, so that an unchanged tree is not built again."""
+    digest = hashlib.sha256(f"{sys.platform} {PYTHON.resolve()}".encode())
+    files = [
+        ROOT / "template.yaml",
+        *(path for path in (ROOT / "layers").rglob("*") if path.is_file() and "__pycache__" not in path.parts),
+    ]
+    for path in sorted(files):
+        digest.update(f"\n{path.relative_to(ROOT)}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Tests and a person may deploy at once; the build directory is one."""
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,78 @@
+"""The routes: who may call what."""
+
+from __future__ import annotations
+
+PUBLIC = {
+    "GET /.well-known/agent-card.json",
+    "GET /.well-known/agent.json",
+    "GET /agentCard",
+    "GET /v1/.well-known/agent-card.json",
+    "GET /.well-known/jwks.json",
+}
+GUARDED = {"POST /", "ANY /{proxy+}"}
+GUARD = {"Fn::If": ["UsesIam", "AWS_IAM", {"Fn::If": ["UsesJwt", "JWT", "NONE"]}]}
+
+
+def routes(of_type):
+    return {properties["RouteKey"]: properties for properties in of_type("AWS::ApiGatewayV2::Route").values()}
+
+
+def test_the_routes_are_the_cards_the_keys_and_two_that_take_the_rest(of_type):
+    assert set(routes(of_type)) == PUBLIC | GUARDED
+
+
+def test_only_the_cards_and_the_keys_are_public(of_type):
+    public = {key for key, properties in routes(of_type).items() if properties["AuthorizationType"] == "NONE"}
+
+    assert public == PUBLIC
+
+
+def test_every_other_route_asks_who_is_calling(of_type):
+    for key in GUARDED:
+        route = routes(of_type)[key]
+        assert route["AuthorizationType"] == GUARD
+        assert route["AuthorizerId"] == {"Fn::If": ["UsesJwt", {"Ref": "JwtAuthorizer"}, {"Ref": "AWS::NoValue"}]}
+
+
+def test_authorization_is_on_unless_it_is_turned_off(template):
+    mode = template["Parameters"]["AuthMode"]
+
+    assert mode["Default"] == "IAM"
+    assert mode["AllowedValues"] == ["IAM", "JWT", "NONE"]
+
+
+def test_jwt_without_issuer_or_audience_is_refused(template):
+    rule = template["Rules"]["JwtIsComplete"]
+
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "AuthMode"}, "JWT"]}
+    assert [assertion["Assert"] for assertion in rule["Assertions"]] == [
+        {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]} for parameter in ("JwtIssuer", "JwtAudience")
+    ]
+
+
+def test_the_api_may_call_rpc_and_nobody_else_may(of_type):
+    (permission,) = of_type("AWS::Lambda::Permission").values()
+
+    assert permission["FunctionName"] == {"Ref": "RpcFunction"}
+    assert permission["Principal"] == "apigateway.amazonaws.com"
+    assert "${HttpApi}/" in permission["SourceArn"]["Fn::Sub"]
+
+
+def test_rpc_gets_events_of_payload_format_2(of_type):
+    (integration,) = of_type("AWS::ApiGatewayV2::Integration").values()
+
+    assert integration["PayloadFormatVersion"] == "2.0"
+
+
+def test_requests_are_throttled_and_logged(of_type):
+    (stage,) = of_type("AWS::ApiGatewayV2::Stage").values()
+
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == {"Ref": "RequestsPerSecond"}
+    assert stage["DefaultRouteSettings"]["ThrottlingBurstLimit"] == {"Ref": "RequestsBurst"}
+    assert "${HttpApiLogGroup}" in stage["AccessLogSettings"]["DestinationArn"]["Fn::Sub"]
+
+
+def test_the_access_log_holds_no_credentials(of_type):
+    (stage,) = of_type("AWS::ApiGatewayV2::Stage").values()
+
+    assert "header" not in stage["AccessLogSettings"]["Format"].lower()

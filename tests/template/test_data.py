@@ -1,0 +1,92 @@
+"""Tables and queues: what makes them durable and keeps order."""
+
+from __future__ import annotations
+
+import pytest
+
+TWO_WEEKS = 14 * 24 * 3600
+
+
+def keys(schema):
+    return {key["KeyType"]: key["AttributeName"] for key in schema}
+
+
+def indexes(table):
+    return {
+        index["IndexName"]: (keys(index["KeySchema"]), index["Projection"]) for index in table["GlobalSecondaryIndexes"]
+    }
+
+
+@pytest.mark.parametrize("name", ["TasksTable", "PushConfigsTable"])
+def test_a_table_is_encrypted_recoverable_paid_by_use_and_forgets(of_type, name):
+    table = of_type("AWS::DynamoDB::Table")[name]
+
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
+
+
+def test_tasks_are_found_by_id_owner_and_context(of_type):
+    table = of_type("AWS::DynamoDB::Table")["TasksTable"]
+    projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["state"]}
+
+    assert keys(table["KeySchema"]) == {"HASH": "taskId"}
+    assert indexes(table) == {
+        "byOwner": ({"HASH": "owner", "RANGE": "updatedAt"}, projection),
+        "byContext": ({"HASH": "ownerContext", "RANGE": "updatedAt"}, projection),
+    }
+
+
+def test_the_stream_of_tasks_tells_what_was_and_what_is(of_type):
+    tables = of_type("AWS::DynamoDB::Table")
+
+    assert tables["TasksTable"]["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert "StreamSpecification" not in tables["PushConfigsTable"]
+
+
+def test_push_configs_are_found_by_task_and_owner_and_their_index_holds_no_secrets(of_type):
+    table = of_type("AWS::DynamoDB::Table")["PushConfigsTable"]
+
+    assert keys(table["KeySchema"]) == {"HASH": "taskId", "RANGE": "configId"}
+    assert indexes(table) == {"byOwner": ({"HASH": "owner", "RANGE": "taskId"}, {"ProjectionType": "KEYS_ONLY"})}
+
+
+@pytest.mark.parametrize("name", ["RedeliveryQueue", "DeadLetterQueue"])
+def test_a_queue_of_notifications_keeps_order_per_config_and_throughput_over_all(of_type, name):
+    queue = of_type("AWS::SQS::Queue")[name]
+
+    assert queue["FifoQueue"] is True
+    assert queue["ContentBasedDeduplication"] is False
+    assert queue["DeduplicationScope"] == "messageGroup"
+    assert queue["FifoThroughputLimit"] == "perMessageGroupId"
+
+
+def test_every_queue_is_encrypted_and_keeps_for_two_weeks(of_type):
+    for queue in of_type("AWS::SQS::Queue").values():
+        assert queue["SqsManagedSseEnabled"] is True
+        assert queue["MessageRetentionPeriod"] == TWO_WEEKS
+
+
+def test_a_message_stays_hidden_for_six_times_as_long_as_redelivery_may_take(of_type, functions):
+    assert of_type("AWS::SQS::Queue")["RedeliveryQueue"]["VisibilityTimeout"] == 6 * functions["redelivery"]["Timeout"]
+
+
+def test_what_redelivery_cannot_handle_ends_on_the_dead_letter_queue(of_type):
+    policy = of_type("AWS::SQS::Queue")["RedeliveryQueue"]["RedrivePolicy"]
+
+    assert policy == {"deadLetterTargetArn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}, "maxReceiveCount": 1000}
+
+
+def test_an_alarm_watches_each_place_where_notifications_could_be_left(of_type):
+    watched = {
+        (alarm["MetricName"], str(alarm["Dimensions"][0]["Value"]))
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+    }
+
+    assert {metric for metric, value in watched if "DeadLetterQueue" in value} == {"ApproximateNumberOfMessagesVisible"}
+    assert {metric for metric, value in watched if "StreamFailuresQueue" in value} == {
+        "ApproximateNumberOfMessagesVisible"
+    }
+    assert {metric for metric, value in watched if "RedeliveryQueue" in value} == {"ApproximateAgeOfOldestMessage"}
+    assert {metric for metric, value in watched if "NotifierFunction" in value} == {"IteratorAge"}

@@ -1,0 +1,122 @@
+"""What each function is given: its code, its settings, its log group, its trigger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ["executor", "notifier", "redelivery", "rpc"]
+
+COMMON = {
+    "TASKS_TABLE",
+    "PUSH_CONFIGS_TABLE",
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_LOG_LEVEL",
+    "POWERTOOLS_METRICS_NAMESPACE",
+}
+OWN = {
+    "rpc": {
+        "STATE_MACHINE_ARN",
+        "AGENT_MODULE",
+        "PUSH_NOTIFICATIONS",
+        "AUTH_MODE",
+        "JWT_ISSUER",
+        "PUBLIC_URL",
+        "ALLOW_INSECURE_WEBHOOKS",
+        "ALLOWED_WEBHOOK_CIDRS",
+        "TASK_RETENTION_DAYS",
+        "BLOCKING_SECONDS",
+    },
+    "executor": {"AGENT_MODULE", "TASK_RETENTION_DAYS", "TASK_TIMEOUT_SECONDS"},
+    "notifier": {
+        "REDELIVERY_QUEUE_URL",
+        "FIRST_ATTEMPT_SECONDS",
+        "ALLOW_INSECURE_WEBHOOKS",
+        "ALLOWED_WEBHOOK_CIDRS",
+    },
+    "redelivery": {
+        "REDELIVERY_QUEUE_URL",
+        "DEAD_LETTER_QUEUE_URL",
+        "ALLOW_INSECURE_WEBHOOKS",
+        "ALLOWED_WEBHOOK_CIDRS",
+    },
+}
+
+
+def test_there_are_four_functions(functions):
+    assert sorted(functions) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_function_is_given_the_settings_that_it_reads_and_no_others(template, functions, name):
+    shared = set(template["Globals"]["Function"]["Environment"]["Variables"])
+    own = set(functions[name]["Environment"]["Variables"])
+
+    assert shared | own == COMMON | OWN[name]
+    assert not shared & own
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_code_of_a_function_is_in_the_directory_of_its_name(functions, name):
+    assert functions[name]["CodeUri"] == f"functions/{name}"
+    assert (ROOT / "functions" / name / "app.py").is_file()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_function_logs_to_a_group_of_its_own_that_forgets(resources, functions, name):
+    group = functions[name]["LoggingConfig"]["LogGroup"]["Ref"]
+
+    assert resources[group]["Type"] == "AWS::Logs::LogGroup"
+    assert resources[group]["Properties"]["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/${{AWS::StackName}}-{name}"}
+
+
+def test_every_log_group_forgets_after_the_days_that_were_asked_for(of_type):
+    for properties in of_type("AWS::Logs::LogGroup").values():
+        assert properties["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_only_the_functions_that_know_the_agent_carry_it(functions):
+    carriers = {
+        name for name, properties in functions.items() if {"Ref": "AgentsLayer"} in properties.get("Layers", [])
+    }
+
+    assert carriers == {name for name, settings in OWN.items() if "AGENT_MODULE" in settings}
+
+
+def test_rpc_ends_before_the_api_gives_up(functions, template):
+    assert functions["rpc"]["Timeout"] < 30
+    assert template["Parameters"]["BlockingSeconds"]["MaxValue"] < functions["rpc"]["Timeout"]
+
+
+def test_the_notifier_has_time_for_more_than_its_first_attempts(functions, template):
+    assert functions["notifier"]["Timeout"] > template["Parameters"]["FirstAttemptSeconds"]["MaxValue"]
+
+
+def test_the_notifier_reads_the_stream_of_tasks_from_its_start(functions):
+    source = functions["notifier"]["Events"]["TaskChanges"]
+
+    assert source["Type"] == "DynamoDB"
+    assert source["Properties"]["Stream"] == {"Fn::GetAtt": ["TasksTable", "StreamArn"]}
+    assert source["Properties"]["StartingPosition"] == "TRIM_HORIZON"
+
+
+def test_a_record_that_fails_neither_takes_the_batch_with_it_nor_gets_lost(functions):
+    source = functions["notifier"]["Events"]["TaskChanges"]["Properties"]
+
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["BisectBatchOnFunctionError"] is True
+    assert source["MaximumRecordAgeInSeconds"] == 86400
+    assert source["DestinationConfig"]["OnFailure"] == {
+        "Type": "SQS",
+        "Destination": {"Fn::GetAtt": ["StreamFailuresQueue", "Arn"]},
+    }
+
+
+def test_redelivery_takes_one_message_at_a_time(functions):
+    source = functions["redelivery"]["Events"]["Waiting"]["Properties"]
+
+    assert source["Queue"] == {"Fn::GetAtt": ["RedeliveryQueue", "Arn"]}
+    assert source["BatchSize"] == 1
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

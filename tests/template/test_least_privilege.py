@@ -1,0 +1,148 @@
+"""Who may do what. The integration tests run with these roles enforced, so what is missing here fails there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+# X-Ray's write actions know no resources. The policy is only there when tracing is asked for.
+MAY_NAME_ALL_RESOURCES = {("TracingPolicy", "SendTraces")}
+
+ALLOWED = {
+    "RpcRole": {
+        "RpcLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
+        "TasksTable": {
+            "dynamodb:GetItem",
+            "dynamodb:BatchGetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:ConditionCheckItem",
+        },
+        "TasksTable/index/byOwner": {"dynamodb:Query"},
+        "TasksTable/index/byContext": {"dynamodb:Query"},
+        "PushConfigsTable": {
+            "dynamodb:GetItem",
+            "dynamodb:BatchGetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:Query",
+        },
+        "PushConfigsTable/index/byOwner": {"dynamodb:Query"},
+        "TaskStateMachine": {"states:StartExecution", "states:SendTaskSuccess"},
+        "executions of TaskStateMachine": {"states:StopExecution"},
+    },
+    "ExecutorRole": {
+        "ExecutorLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
+        "TasksTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+    },
+    "NotifierRole": {
+        "NotifierLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
+        "stream of TasksTable": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+        "TasksTable/stream/*": {"dynamodb:ListStreams"},
+        "PushConfigsTable": {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
+        "RedeliveryQueue": {"sqs:SendMessage"},
+        "StreamFailuresQueue": {"sqs:SendMessage"},
+    },
+    "RedeliveryRole": {
+        "RedeliveryLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
+        "PushConfigsTable": {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
+        "RedeliveryQueue": {
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ChangeMessageVisibility",
+        },
+        "DeadLetterQueue": {"sqs:SendMessage"},
+    },
+    "TaskStateMachineRole": {"ExecutorFunction": {"lambda:InvokeFunction"}},
+}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def place(resource: Any) -> str:
+    """A short name for the resource of a statement."""
+    match resource:
+        case {"Ref": name} | {"Fn::GetAtt": [name, "Arn"]}:
+            return name
+        case {"Fn::GetAtt": [name, "StreamArn"]}:
+            return f"stream of {name}"
+        case {"Fn::Sub": text} if ":execution:" in text:
+            return "executions of TaskStateMachine" if text.endswith(":execution:${TaskStateMachine.Name}:*") else text
+        case {"Fn::Sub": text}:
+            return text.replace("${", "").replace(".Arn}", "")
+    return str(resource)
+
+
+def statements(of_type):
+    for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
+        for name, properties in of_type(kind).items():
+            documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+            for document in [*documents, *as_list(properties.get("PolicyDocument", []))]:
+                for statement in document["Statement"]:
+                    yield name, statement
+
+
+@pytest.mark.parametrize("role", sorted(ALLOWED))
+def test_a_role_allows_what_its_function_does_and_nothing_else(of_type, role):
+    allowed: dict[str, set[str]] = {}
+    for name, statement in statements(of_type):
+        if name == role:
+            assert statement["Effect"] == "Allow"
+            for resource in as_list(statement["Resource"]):
+                allowed.setdefault(place(resource), set()).update(as_list(statement["Action"]))
+
+    assert allowed == ALLOWED[role]
+
+
+def test_there_are_no_roles_but_these(of_type):
+    assert set(of_type("AWS::IAM::Role")) == set(ALLOWED)
+
+
+def test_no_statement_allows_every_action(of_type):
+    for _, statement in statements(of_type):
+        assert not [action for action in as_list(statement["Action"]) if "*" in action]
+        assert "NotAction" not in statement
+
+
+def test_no_statement_is_about_every_resource(of_type):
+    everywhere = {
+        (name, statement["Sid"]) for name, statement in statements(of_type) if "*" in as_list(statement["Resource"])
+    }
+
+    assert everywhere == MAY_NAME_ALL_RESOURCES
+
+
+def test_every_statement_names_resources_of_this_stack(of_type):
+    for name, statement in statements(of_type):
+        if (name, statement["Sid"]) not in MAY_NAME_ALL_RESOURCES:
+            for resource in as_list(statement["Resource"]):
+                assert not isinstance(resource, str), f"{name} {statement['Sid']} spells out {resource}"
+
+
+def test_traces_may_be_sent_only_when_tracing_is_asked_for(resources):
+    assert resources["TracingPolicy"]["Condition"] == "TracingIsActive"
+
+
+def test_no_role_carries_a_managed_policy(of_type):
+    for properties in of_type("AWS::IAM::Role").values():
+        assert "ManagedPolicyArns" not in properties
+
+
+@pytest.mark.parametrize(
+    ("role", "service"), [(role, "states" if role == "TaskStateMachineRole" else "lambda") for role in sorted(ALLOWED)]
+)
+def test_a_role_is_for_one_service(of_type, role, service):
+    (statement,) = of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+
+    assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
+
+
+def test_each_function_has_its_own_role(functions):
+    roles = {name: properties["Role"]["Fn::GetAtt"] for name, properties in functions.items()}
+
+    assert roles == {name: [f"{name.capitalize()}Role", "Arn"] for name in functions}

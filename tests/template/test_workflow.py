@@ -1,0 +1,70 @@
+"""The state machine after substitution: what waits, what is repeated, what is caught."""
+
+from __future__ import annotations
+
+import pytest
+
+TASKS = ["AwaitInput", "FailTask", "RunStep"]
+
+
+def test_the_workflow_starts_with_a_step_and_ends_by_itself(workflow):
+    assert workflow["StartAt"] == "RunStep"
+    assert workflow["States"]["Done"]["Type"] == "Succeed"
+
+
+def test_the_workflow_has_no_timeout_of_its_own(workflow):
+    # It would end the execution past every catch, and the task would seem to work for ever. The executor watches.
+    assert "TimeoutSeconds" not in workflow
+
+
+def test_every_state_that_is_named_exists_and_every_state_is_reached(workflow):
+    states = workflow["States"]
+    targets = {workflow["StartAt"]}
+    for state in states.values():
+        targets |= {value for key, value in state.items() if key in {"Next", "Default"}}
+        targets |= {branch["Next"] for branch in [*state.get("Choices", []), *state.get("Catch", [])]}
+
+    assert targets == set(states)
+
+
+def test_these_states_call_the_executor_and_no_others(workflow):
+    callers = [name for name, state in workflow["States"].items() if state["Type"] == "Task"]
+
+    assert sorted(callers) == TASKS
+    for name in callers:
+        assert workflow["States"][name]["Arguments"]["FunctionName"] == "arn:of:ExecutorFunctionArn"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_call_has_a_timeout_and_is_repeated_with_growing_and_random_pauses(workflow, name):
+    state = workflow["States"][name]
+
+    assert isinstance(state["TimeoutSeconds"], int)
+    for retry in state["Retry"]:
+        assert retry["BackoffRate"] >= 2
+        assert retry["JitterStrategy"] == "FULL"
+        # Class names alone would not match: every exception of a function may arrive under one name.
+        assert {"States.TaskFailed", "States.ALL"} & set(retry["ErrorEquals"])
+
+
+@pytest.mark.parametrize("name", ["RunStep", "AwaitInput"])
+def test_whatever_goes_wrong_ends_in_a_failed_task(workflow, name):
+    assert workflow["States"][name]["Catch"][-1] == {"ErrorEquals": ["States.ALL"], "Next": "FailTask"}
+
+
+def test_marking_a_task_as_failed_is_tried_longest(workflow):
+    attempts = {name: sum(retry["MaxAttempts"] for retry in workflow["States"][name]["Retry"]) for name in TASKS}
+
+    assert max(attempts, key=attempts.__getitem__) == "FailTask"
+
+
+def test_waiting_for_the_client_is_not_repeated_when_its_time_is_over(workflow):
+    for retry in workflow["States"]["AwaitInput"]["Retry"]:
+        assert not {"States.Timeout", "States.ALL"} & set(retry["ErrorEquals"])
+
+
+def test_the_executor_decides_what_comes_next(workflow):
+    choice = workflow["States"]["WhatNext"]
+
+    assert {branch["Next"] for branch in choice["Choices"]} == {"RunStep", "Wait", "AwaitInput"}
+    assert choice["Default"] == "Done"
