@@ -5,6 +5,7 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from a2a_lambda.aws.http_api import read, write
@@ -58,7 +59,7 @@ def discovery() -> Discovery:
         auth_mode=env.text("AUTH_MODE", "NONE"),
         jwt_issuer=env.text("JWT_ISSUER", ""),
     )
-    return Discovery(module.agent, stack, os.path.getmtime(module.__file__ or __file__))
+    return Discovery(module.agent, stack, Path(module.__file__ or __file__).stat().st_mtime)
 
 
 @metrics.log_metrics

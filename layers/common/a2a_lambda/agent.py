@@ -2,7 +2,7 @@
 
 ::
 
-    agent = Agent(name="Greeter", version="1.0.0", description="Greets.", skills=[Skill("greet", "Greet", "Says hello.")])
+    agent = Agent(name="Greeter", version="1.0.0", description="Greets.")
 
     @agent.step
     def greet(task):

@@ -69,7 +69,7 @@ class JsonRpc:
             return Exchange(json_response({"jsonrpc": "2.0", "id": call_id, "result": result}), method_name, task_id)
         except A2AError as error:
             return Exchange(_error_response(call_id, error), _known(method_name, self._methods), task_id, error)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001
             # The rim of the system: whatever failed, the client gets an answer, and no internals with it.
             internal = InternalError()
             response = _error_response(call_id, internal)

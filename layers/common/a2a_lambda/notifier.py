@@ -106,7 +106,7 @@ class Notifier:
         self._hung: dict[str, float] = {}
 
     def notify(self, batch: Sequence[StreamRecord]) -> Report:
-        """Deliver the batch or queue it. Whatever can be neither is reported as failed, with all after it of its task."""
+        """Deliver the batch or queue it. What can be neither is reported as failed, with all else of its task."""
         report = Report()
         by_task: dict[str, list[StreamRecord]] = {}
         for record in batch:
@@ -132,7 +132,7 @@ class Notifier:
             return []
         deliveries = []
         for config in configs:
-            heard = [change for record in records if record.new for change in _heard(config, record.old, record.new)]
+            heard = [pair for record in records if record.new for pair in _heard(config, record.old, record.new)]
             events = notifications(config, heard)
             if events:
                 deliveries.append(_Delivery(config, events))

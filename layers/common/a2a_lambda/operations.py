@@ -70,7 +70,7 @@ class CancelTask:
 
 @dataclass(frozen=True, slots=True)
 class GetPushConfig:
-    """Section 3.1.8. ``config_id`` None: the task's only or default config. ``missing_ok``: answer None, not an error."""
+    """Section 3.1.8. ``config_id`` None: the task's only or default config. ``missing_ok``: None will do."""
 
     task_id: str
     config_id: str | None = None

@@ -117,8 +117,8 @@ class QueuedNotification:
     """One message on the redelivery queue: the notifications of one generation that a config has not acknowledged.
 
     ``bodies`` are pairs of the event's place ``n`` and the webhook body's JSON text. No credentials: the config is read
-    again at delivery. ``dialect`` is the one the bodies are written in, ``written_at`` is when the change was recorded. ``nonce`` tells an announcement from the change
-    it repeats.
+    again at delivery. ``dialect`` is the one the bodies are written in, ``written_at`` is when the change was
+    recorded. ``nonce`` tells an announcement from the change it repeats.
     """
 
     task_id: str

@@ -8,6 +8,7 @@ import itertools
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -100,10 +101,8 @@ class TaskService:
                 self.store.update(canceled)
             except Conflict:
                 continue
-            try:
+            with suppress(Unavailable):
                 self.workflow.stop(record.task_id)
-            except Unavailable:
-                pass
             return canceled.task
         raise InternalError
 

@@ -35,7 +35,7 @@ class MemoryTasks:
         self.records: dict[str, TaskRecord] = {}
         self.images: list[tuple[TaskRecord | None, TaskRecord | None]] = []
         self.configs: MemoryPushConfigs | None = None
-        self.before_write: Callable[[TaskRecord], None] = lambda record: None
+        self.before_write: Callable[[TaskRecord], None] = lambda _: None
 
     def create(self, record: TaskRecord, configs: Sequence[PushConfig] = ()) -> bool:
         """See :class:`~.ports.TaskStore`."""

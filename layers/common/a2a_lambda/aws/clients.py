@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from ..ports import Unavailable
@@ -29,7 +29,7 @@ _TRANSIENT = frozenset(
 )
 
 
-@lru_cache(maxsize=None)
+@cache
 def client(service: Service) -> Any:
     """The client of a service, shared by the execution environment.
 

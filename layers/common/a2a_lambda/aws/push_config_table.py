@@ -115,7 +115,8 @@ class PushConfigTable:
     @guarded
     def record_failure(self, config: PushConfig, failed: PushConfig) -> None:
         """See :class:`~..ports.PushConfigStore`."""
-        assert failed.failing_since is not None and failed.next_attempt_at is not None
+        assert failed.failing_since is not None
+        assert failed.next_attempt_at is not None
         self._update(
             config,
             "SET attempts = :attempts, failingSince = :since, nextAttemptAt = :next, lastError = :error",
