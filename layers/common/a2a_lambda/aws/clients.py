@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from ..ports import Unavailable
-
-if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
 
 Service = Literal["dynamodb", "sqs", "stepfunctions"]
 
@@ -49,9 +46,9 @@ def client(service: Service) -> Any:
     )
 
 
-def code_of(error: ClientError) -> str:
-    """The error code that the service gave."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+def code_of(error: Exception) -> str:
+    """The error code that the service gave; "" if it was not even reached."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
 P = ParamSpec("P")

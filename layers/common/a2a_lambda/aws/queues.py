@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import zlib
 from collections.abc import Iterable
 from typing import Any
 
 from ..model import dumps
 from ..ports import QueuedNotification
-from .clients import client, guarded
+from .clients import client, code_of, guarded
+
+_log = logging.getLogger(__name__)
 
 _BATCH = 10
 """Messages that one SendMessageBatch takes."""
@@ -107,7 +110,8 @@ class SqsRedeliveryQueue:
         ]
         try:
             answer = client("sqs").send_message_batch(QueueUrl=self._url, Entries=entries)
-        except (BotoCoreError, ClientError):
+        except (BotoCoreError, ClientError) as error:
+            _log.warning("SendMessageBatch failed: %s", code_of(error) or type(error).__name__)
             return {key for key, _ in batch}
         return {batch[int(entry["Id"])][0] for entry in answer.get("Failed", [])}
 
