@@ -37,13 +37,14 @@ ALLOWED = {
         "ExecutorLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
         "TasksTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
     },
+    "ExecutorResumePolicy": {"TaskStateMachine": {"states:SendTaskSuccess"}},
     "NotifierRole": {
         "NotifierLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
         "stream of TasksTable": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
         "TasksTable/stream/*": {"dynamodb:ListStreams"},
         "PushConfigsTable": {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
-        "RedeliveryQueue": {"sqs:SendMessage"},
-        "StreamFailuresQueue": {"sqs:SendMessage"},
+        "RedeliveryQueue": {"sqs:SendMessage", "sqs:SendMessageBatch"},
+        "StreamFailuresQueue": {"sqs:SendMessage", "sqs:SendMessageBatch"},
     },
     "RedeliveryRole": {
         "RedeliveryLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
@@ -79,7 +80,7 @@ def place(resource: Any) -> str:
 
 
 def statements(of_type):
-    for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
+    for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
         for name, properties in of_type(kind).items():
             documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
             for document in [*documents, *as_list(properties.get("PolicyDocument", []))]:
