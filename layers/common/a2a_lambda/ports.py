@@ -22,6 +22,10 @@ class Unavailable(Exception):
     """A part of the system did not answer in time, or is throttled. Trying again later is right."""
 
 
+class Poison(Exception):
+    """Stored data that cannot be read. Trying again will not help, and must not keep others waiting."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskQuery:
     """What ``ListTasks`` looks for (specification section 3.1.4). ``position`` is where the page before ended:
@@ -48,7 +52,10 @@ class TaskStore(Protocol):
     """TasksTable."""
 
     def create(self, record: TaskRecord, configs: Sequence[PushConfig] = ()) -> bool:
-        """Write a new task, and its configs with it, or nothing. False if the task exists already."""
+        """Write a new task, and its configs with it, or nothing. False if the task exists already.
+
+        Raises :class:`Conflict` if another writer is at it: it may exist in a moment.
+        """
 
     def get(self, task_id: str) -> TaskRecord | None:
         """The task as it is now (a strongly consistent read)."""
@@ -81,7 +88,7 @@ class PushConfigStore(Protocol):
         """The config as it is now (strongly consistent)."""
 
     def of_task(self, task_id: str) -> Sequence[PushConfig]:
-        """All configs of a task, by id (strongly consistent)."""
+        """All configs of a task, by id (strongly consistent). Raises :class:`Poison` if one cannot be read."""
 
     def of_owner(self, owner: str) -> Sequence[PushConfig]:
         """All configs of an owner that exist now."""
@@ -89,14 +96,29 @@ class PushConfigStore(Protocol):
     def delete(self, config: PushConfig) -> None:
         """Remove exactly this incarnation. Nothing happens if it is gone."""
 
-    def raise_queued(self, config: PushConfig, generation: int) -> bool:
-        """``queued_through = max(queued_through, generation)``. False if this incarnation is gone."""
+    def retire(self, config: PushConfig) -> bool:
+        """Remove exactly this revision: the receiver wants no more. False if it was set again, or is gone."""
 
-    def settle(self, config: PushConfig, generation: int, *, delivered: bool) -> None:
-        """``settled_through = max(settled_through, generation)``; a delivery also clears the failure fields."""
+    def raise_queued(self, config: PushConfig, generation: int, failed: PushConfig | None = None) -> bool:
+        """``queued_through = max(queued_through, generation)``. False if this incarnation is gone.
 
-    def record_failure(self, config: PushConfig, failed: PushConfig) -> None:
-        """Write the failure fields of ``failed``: attempts, failing since, next attempt, last error."""
+        With ``failed`` its failure fields are written as well, unless the config was set again.
+        """
+
+    def settle(self, config: PushConfig, generation: int, delivered_at: datetime | None) -> bool:
+        """``settled_through = max(settled_through, generation)``. A delivery (a moment, and not None) is noted as such
+        and clears the failure fields.
+
+        False, and nothing is written, if this is no longer the revision: what the old webhook got, the new one has
+        not heard of.
+        """
+
+    def recover(self, config: PushConfig) -> None:
+        """Clear the failure fields of this revision: the webhook works again."""
+
+    def record_failure(self, config: PushConfig, failed: PushConfig) -> bool:
+        """Write the failure fields of ``failed``: attempts, failing since, last and next attempt, last error. False if
+        this is no longer the revision: the failures of the old webhook are not those of the new one."""
 
 
 class Workflow(Protocol):
@@ -114,21 +136,26 @@ class Workflow(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QueuedNotification:
-    """One message on the redelivery queue: the notifications of one generation that a config has not acknowledged.
+    """One message on the redelivery queue: one webhook body that a config has not acknowledged.
 
-    ``bodies`` are pairs of the event's place ``n`` and the webhook body's JSON text. No credentials: the config is read
-    again at delivery. ``dialect`` is the one the bodies are written in, ``written_at`` is when the change was
-    recorded. ``nonce`` tells an announcement from the change it repeats.
+    One body and not all of a generation: a slow receiver would otherwise get the first ones again and again, and the
+    last one never. ``n`` is the event's place in its generation, ``last`` whether it is the config's last one of it.
+    No credentials: the config is read again at delivery. ``dialect`` is the one the body is written in, ``written_at``
+    is when the change was recorded. ``nonce`` tells an announcement from the change it repeats, ``redrive`` a
+    notification that an operator brings back from one that was settled before.
     """
 
     task_id: str
     config_id: str
     incarnation: str
     generation: int
-    bodies: tuple[tuple[int, str], ...]
+    n: int
+    body: str
+    last: bool
     dialect: str
     written_at: str
     nonce: str = ""
+    redrive: str = ""
 
 
 class RedeliveryQueue(Protocol):

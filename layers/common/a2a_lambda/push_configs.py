@@ -64,8 +64,8 @@ class PushConfigService:
         for _ in range(_TRIES):
             record = self._task(owner, request.task_id)
             existing = self.configs.get(record.task_id, config_id)
-            if existing is None and len(self.configs.of_task(record.task_id)) >= MAX_CONFIGS:
-                raise InvalidParams.of("taskId", f"has {MAX_CONFIGS} push notification configs, no more are possible")
+            if existing is None:
+                self._check_count(record.task_id)
             announce = record.terminal or record.interrupted
             config = self._config(owner, record.task_id, config_id, request, record.generation - int(announce))
             if existing is not None:
@@ -91,6 +91,11 @@ class PushConfigService:
     def set_inline(self, owner: str, task_id: str, request: SetPushConfig) -> PushConfig:
         """Register a config that came with a message to a task that exists."""
         return self.set(owner, replace(request, task_id=task_id, config_id=request.config_id or _inline_id(task_id)))
+
+    def check_room(self, task_id: str, request: SetPushConfig) -> None:
+        """Raises :class:`InvalidParams` if a task that exists cannot take this inline config."""
+        if self.configs.get(task_id, request.config_id or _inline_id(task_id)) is None:
+            self._check_count(task_id)
 
     def get(self, owner: str, request: GetPushConfig) -> PushConfig | None:
         """One config. Raises :class:`PushConfigNotFound`, unless a missing one may be answered with None."""
@@ -129,6 +134,10 @@ class PushConfigService:
             if request.config_id in (None, config.config_id):
                 self.configs.delete(config)
 
+    def _check_count(self, task_id: str) -> None:
+        if len(self.configs.of_task(task_id)) >= MAX_CONFIGS:
+            raise InvalidParams.of("taskId", f"has {MAX_CONFIGS} push notification configs, no more are possible")
+
     def _task(self, owner: str, task_id: str) -> TaskRecord:
         record = self.tasks.get(task_id)
         if record is None or record.owner != owner:
@@ -144,6 +153,7 @@ class PushConfigService:
             url=request.url,
             dialect=request.dialect,
             incarnation=str(uuid.uuid4()),
+            revision=str(uuid.uuid4()),
             token=request.token,
             authentication=request.authentication,
             event_types=request.event_types,

@@ -8,6 +8,9 @@ from typing import Any
 
 from .errors import InvalidRequest, ParseError
 
+MAX_DEPTH = 100
+"""Levels of nesting, as in protocol buffers: what is stored must be readable again, wherever on the stack that happens."""
+
 MAX_BODY = 256 * 1024
 """Bytes of a request. A message becomes part of its task, and a task has to fit into an item of 400 kB."""
 
@@ -21,9 +24,21 @@ def loads(body: bytes) -> Any:
         if rb"\ud" in body.lower():
             # A lone surrogate is a string that no encoding can write.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+            _check_depth(value)
     except (ValueError, RecursionError):
         raise ParseError from None
     return value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        if not containers:
+            return
+        level = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
+    raise ValueError("nested too deeply")
 
 
 def _refused(_: str) -> Any:

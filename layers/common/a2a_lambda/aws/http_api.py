@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,7 +19,7 @@ def read(event: dict[str, Any], public_url: str = "") -> HttpRequest:
     body = event.get("body") or ""
     try:
         raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
-    except binascii.Error:
+    except ValueError:
         raw = b""
     if public_url:
         base_url = public_url.replace("{apiId}", str(context.get("apiId", "")))
@@ -40,12 +39,16 @@ def read(event: dict[str, Any], public_url: str = "") -> HttpRequest:
 def owner_of(authorizer: dict[str, Any]) -> str:
     """Who called: the JWT's subject, or the IAM principal.
 
-    An assumed role is the same owner in each of its sessions: a client behind an auto-scaled role has many.
+    An assumed role is the same owner in each of its sessions: a client behind an auto-scaled role has many. Not so the
+    role of a Cognito identity pool, which all its users assume: there the identity is the owner.
     """
     claims = (authorizer.get("jwt") or {}).get("claims") or {}
     if claims.get("sub"):
         return f"jwt:{claims['sub']}"
     iam = authorizer.get("iam") or {}
+    identity = (iam.get("cognitoIdentity") or {}).get("identityId")
+    if identity:
+        return f"cognito:{identity}"
     arn = str(iam.get("userArn") or "")
     if ":assumed-role/" in arn:
         arn = arn.rpartition("/")[0]

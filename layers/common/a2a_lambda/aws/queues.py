@@ -49,7 +49,10 @@ def decode(text: str) -> QueuedNotification:
     stored = json.loads(text)
     bodies = stored["bodies"]
     if stored["packed"]:
-        bodies = zlib.decompress(base64.b64decode(bodies)).decode()
+        try:
+            bodies = zlib.decompress(base64.b64decode(bodies)).decode()
+        except zlib.error as error:
+            raise ValueError("not compressed") from error
     return QueuedNotification(
         task_id=stored["taskId"],
         config_id=stored["configId"],

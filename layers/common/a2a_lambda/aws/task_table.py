@@ -34,16 +34,15 @@ class TaskTable:
             if not configs:
                 dynamodb.put_item(TableName=self._table, Item=task_item(record), ConditionExpression=absent)
             else:
-                puts = [(self._table, task_item(record))] + [(self._configs_table, config_item(c)) for c in configs]
-                dynamodb.transact_write_items(
-                    TransactItems=[
-                        {"Put": {"TableName": table, "Item": item, "ConditionExpression": absent}}
-                        for table, item in puts
-                    ]
-                )
+                task = {"TableName": self._table, "Item": task_item(record), "ConditionExpression": absent}
+                # A config that is there without its task is a leftover of one that has expired.
+                puts = [{"TableName": self._configs_table, "Item": config_item(config)} for config in configs]
+                dynamodb.transact_write_items(TransactItems=[{"Put": put} for put in (task, *puts)])
         except ClientError as error:
-            if lost(error):
+            if _condition_failed(error):
                 return False
+            if lost(error):
+                raise Conflict from error
             raise
         return True
 
@@ -166,9 +165,18 @@ class TaskTable:
 
 
 def lost(error: Any) -> bool:
-    """Whether a conditional write, or a transaction with one, lost."""
-    code = code_of(error)
-    if code == "TransactionCanceledException":
-        reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
-        return bool(reasons & {"ConditionalCheckFailed", "TransactionConflict"})
-    return code in ("ConditionalCheckFailedException", "TransactionConflictException")
+    """Whether a conditional write, or a transaction, lost against another writer."""
+    return (
+        _condition_failed(error)
+        or code_of(error) == "TransactionConflictException"
+        or "TransactionConflict" in _reasons(error)
+    )
+
+
+def _condition_failed(error: Any) -> bool:
+    return code_of(error) == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in _reasons(error)
+
+
+def _reasons(error: Any) -> set[str]:
+    """Why a transaction was canceled."""
+    return {reason.get("Code", "") for reason in error.response.get("CancellationReasons", [])}
