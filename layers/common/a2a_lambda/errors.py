@@ -17,11 +17,16 @@ class FieldViolation(NamedTuple):
 
 
 class A2AError(Exception):
-    """An answer to the client in the form of an error. Subclasses fix the JSON-RPC code, reason and HTTP status."""
+    """An answer to the client in the form of an error.
+
+    Subclasses fix the JSON-RPC code, the reason, the HTTP status, the name of the gRPC status (which the HTTP+JSON
+    binding shows as well), and the text where an error has none of its own.
+    """
 
     code: ClassVar[int] = -32603
     reason: ClassVar[str] = "INTERNAL_ERROR"
     http_status: ClassVar[int] = 500
+    grpc_status: ClassVar[str] = "INTERNAL"
     text: ClassVar[str] = "Internal error"
 
     def __init__(self, text: str | None = None, violations: Sequence[FieldViolation] = ()) -> None:
@@ -32,25 +37,29 @@ class A2AError(Exception):
 class ParseError(A2AError):
     """The body is not JSON."""
 
-    code, reason, http_status, text = -32700, "PARSE_ERROR", 400, "Invalid JSON payload"
+    code, reason, http_status = -32700, "PARSE_ERROR", 400
+    grpc_status, text = "INVALID_ARGUMENT", "Invalid JSON payload"
 
 
 class InvalidRequest(A2AError):
     """The JSON is not a JSON-RPC request."""
 
-    code, reason, http_status, text = -32600, "INVALID_REQUEST", 400, "Request payload validation error"
+    code, reason, http_status = -32600, "INVALID_REQUEST", 400
+    grpc_status, text = "INVALID_ARGUMENT", "Request payload validation error"
 
 
 class MethodNotFound(A2AError):
-    """No dialect knows the method."""
+    """No dialect knows the method, or nothing is at this path."""
 
-    code, reason, http_status, text = -32601, "METHOD_NOT_FOUND", 404, "Method not found"
+    code, reason, http_status = -32601, "METHOD_NOT_FOUND", 404
+    grpc_status, text = "NOT_FOUND", "Method not found"
 
 
 class InvalidParams(A2AError):
     """The parameters of a known method are wrong; ``violations`` says which."""
 
-    code, reason, http_status, text = -32602, "INVALID_PARAMS", 400, "Invalid parameters"
+    code, reason, http_status = -32602, "INVALID_PARAMS", 400
+    grpc_status, text = "INVALID_ARGUMENT", "Invalid parameters"
 
     @classmethod
     def of(cls, field: str, description: str) -> InvalidParams:
@@ -65,7 +74,8 @@ class InternalError(A2AError):
 class TaskNotFound(A2AError):
     """No such task for this caller. Another owner's task is answered just like this."""
 
-    code, reason, http_status, text = -32001, "TASK_NOT_FOUND", 404, "Task not found"
+    code, reason, http_status = -32001, "TASK_NOT_FOUND", 404
+    grpc_status, text = "NOT_FOUND", "Task not found"
 
 
 class PushConfigNotFound(TaskNotFound):
@@ -77,51 +87,54 @@ class PushConfigNotFound(TaskNotFound):
 class TaskNotCancelable(A2AError):
     """The task has already ended."""
 
-    code, reason, http_status, text = -32002, "TASK_NOT_CANCELABLE", 400, "Task cannot be canceled"
+    code, reason, http_status = -32002, "TASK_NOT_CANCELABLE", 400
+    grpc_status, text = "FAILED_PRECONDITION", "Task cannot be canceled"
 
 
 class PushNotificationNotSupported(A2AError):
     """The agent card says ``pushNotifications: false``."""
 
-    code, reason, http_status, text = (
-        -32003,
-        "PUSH_NOTIFICATION_NOT_SUPPORTED",
-        400,
-        "Push notifications are not supported",
-    )
+    code, reason, http_status = -32003, "PUSH_NOTIFICATION_NOT_SUPPORTED", 400
+    grpc_status, text = "FAILED_PRECONDITION", "Push notifications are not supported"
 
 
 class UnsupportedOperation(A2AError):
     """The method exists, but not for this agent or this task."""
 
-    code, reason, http_status, text = -32004, "UNSUPPORTED_OPERATION", 400, "This operation is not supported"
+    code, reason, http_status = -32004, "UNSUPPORTED_OPERATION", 400
+    grpc_status, text = "FAILED_PRECONDITION", "This operation is not supported"
 
 
 class ContentTypeNotSupported(A2AError):
     """The request, or one of its parts, has a media type that the agent does not take."""
 
-    code, reason, http_status, text = -32005, "CONTENT_TYPE_NOT_SUPPORTED", 400, "Content type not supported"
+    code, reason, http_status = -32005, "CONTENT_TYPE_NOT_SUPPORTED", 400
+    grpc_status, text = "INVALID_ARGUMENT", "Content type not supported"
 
 
 class InvalidAgentResponse(A2AError):
     """The agent's own code gave an answer that the specification does not allow."""
 
-    code, reason, http_status, text = -32006, "INVALID_AGENT_RESPONSE", 500, "The agent gave an invalid response"
+    code, reason, http_status = -32006, "INVALID_AGENT_RESPONSE", 500
+    grpc_status, text = "INTERNAL", "The agent gave an invalid response"
 
 
 class ExtendedCardNotConfigured(A2AError):
     """The agent declares an extended card but has none."""
 
-    code, reason, http_status, text = -32007, "EXTENDED_AGENT_CARD_NOT_CONFIGURED", 400, "No extended agent card"
+    code, reason, http_status = -32007, "EXTENDED_AGENT_CARD_NOT_CONFIGURED", 400
+    grpc_status, text = "FAILED_PRECONDITION", "No extended agent card"
 
 
 class ExtensionSupportRequired(A2AError):
     """The client did not declare an extension that the agent requires."""
 
-    code, reason, http_status, text = -32008, "EXTENSION_SUPPORT_REQUIRED", 400, "A required extension is missing"
+    code, reason, http_status = -32008, "EXTENSION_SUPPORT_REQUIRED", 400
+    grpc_status, text = "FAILED_PRECONDITION", "A required extension is missing"
 
 
 class VersionNotSupported(A2AError):
     """The ``A2A-Version`` is unknown, or does not have the method."""
 
-    code, reason, http_status, text = -32009, "VERSION_NOT_SUPPORTED", 400, "A2A version not supported"
+    code, reason, http_status = -32009, "VERSION_NOT_SUPPORTED", 400
+    grpc_status, text = "FAILED_PRECONDITION", "A2A version not supported"

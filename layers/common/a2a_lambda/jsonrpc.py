@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from .dialects.base import Dialect, Method
-from .errors import (
-    A2AError,
-    ContentTypeNotSupported,
-    InternalError,
-    InvalidParams,
-    InvalidRequest,
-    MethodNotFound,
-    VersionNotSupported,
+from .binding import (
+    DEFAULT_VERSION,
+    Exchange,
+    error_details,
+    require_json,
+    unsupported_version,
+    version_of,
+    with_extensions,
 )
+from .dialects.base import Dialect, Method
+from .errors import A2AError, InternalError, InvalidParams, InvalidRequest, MethodNotFound
 from .http import HttpRequest, HttpResponse, json_response
 from .operations import Request
 from .strict_json import loads
-
-JSON_CONTENT_TYPE = re.compile(r"application/([a-z0-9.!#$&^_-]+\+)?json\s*(;.*)?", re.IGNORECASE)
-DEFAULT_VERSION = "0.3"
-"""What a client without an ``A2A-Version`` speaks (section 3.6.2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A response, and what the log says of it: no parameters, no texts of the client's."""
-
-    response: HttpResponse
-    method: str = ""
-    task_id: str = ""
-    error: A2AError | None = None
-    fault: Exception | None = None
-    """What went wrong on our side, if the error is an internal one."""
 
 
 class JsonRpc:
     """Answers requests with ``execute``, which takes the owner and the operation and gives the canonical answer."""
 
     def __init__(self, dialects: Iterable[Dialect], execute: Callable[[str, Request], Any]) -> None:
-        self._methods = {name: (dialect, method) for dialect in dialects for name, method in dialect.methods.items()}
-        self._versions = {version for dialect, _ in self._methods.values() for version in dialect.versions}
+        self._methods: dict[str, list[tuple[Dialect, Method]]] = {}
+        for dialect in dialects:
+            for name, method in dialect.methods.items():
+                self._methods.setdefault(name, []).append((dialect, method))
         self._execute = execute
 
     def answer(self, request: HttpRequest) -> Exchange:
@@ -51,17 +36,14 @@ class JsonRpc:
         call_id: Any = None
         method_name = task_id = ""
         try:
-            content_type = request.headers.get("content-type", "")
-            if not JSON_CONTENT_TYPE.fullmatch(content_type.strip()):
-                raise ContentTypeNotSupported("The Content-Type must be application/json")
+            require_json(request)
             envelope = loads(request.body)
             if not isinstance(envelope, dict):
                 raise InvalidRequest("A request is one JSON object; batches are not supported")
             call_id = _id(envelope)
             method_name, params = _call(envelope)
-            dialect, method = self._lookup(method_name)
-            self._check_version(dialect, request)
-            operation = method.read(params)
+            method = self._method(method_name, version_of(request))
+            operation = with_extensions(method.read(params), request)
             task_id = str(getattr(operation, "task_id", "") or "")
             answer = self._execute(request.owner, operation)
             result = method.write(answer)
@@ -75,39 +57,26 @@ class JsonRpc:
             response = _error_response(call_id, internal)
             return Exchange(response, _known(method_name, self._methods), task_id, internal, fault)
 
-    def _lookup(self, name: str) -> tuple[Dialect, Method]:
-        if name not in self._methods:
-            raise MethodNotFound
-        return self._methods[name]
+    def _method(self, name: str, version: str | None) -> Method:
+        """The method of this name in the dialect that is meant.
 
-    def _check_version(self, dialect: Dialect, request: HttpRequest) -> None:
-        if not dialect.versions:
-            return
-        asked = request.headers.get("a2a-version") or request.query.get("A2A-Version") or DEFAULT_VERSION
-        version = re.fullmatch(r"(\d{1,9}\.\d{1,9})(\.\d{1,9})?", asked.strip())
-        if version is None or version[1] not in dialect.versions:
-            supported = ", ".join(sorted(dialect.versions))
-            raise VersionNotSupported(f"This method belongs to A2A version {supported}: send it as A2A-Version")
+        The version decides. A dialect older than the header answers whatever version is asked for, so of two that have
+        the method it is the one that a client without a version reaches.
+        """
+        candidates = self._methods.get(name)
+        if candidates is None:
+            raise MethodNotFound
+        asked = [method for dialect, method in candidates if version in dialect.versions]
+        older = [method for dialect, method in candidates if not dialect.versions]
+        assumed = [method for dialect, method in candidates if version is None and DEFAULT_VERSION in dialect.versions]
+        for method in (*asked, *older, *assumed):
+            return method
+        raise unsupported_version(frozenset().union(*(dialect.versions for dialect, _ in candidates)))
 
 
 def error_object(error: A2AError) -> dict[str, Any]:
     """The error as JSON-RPC writes it, with its details (section 9.5)."""
-    details: list[dict[str, Any]] = [
-        {
-            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-            "reason": error.reason,
-            "domain": "a2a-protocol.org",
-            "metadata": {},
-        }
-    ]
-    if isinstance(error, InvalidParams) and error.violations:
-        details.append(
-            {
-                "@type": "type.googleapis.com/google.rpc.BadRequest",
-                "fieldViolations": [violation._asdict() for violation in error.violations],
-            }
-        )
-    return {"code": error.code, "message": str(error), "data": details}
+    return {"code": error.code, "message": str(error), "data": error_details(error)}
 
 
 def _error_response(call_id: Any, error: A2AError) -> HttpResponse:

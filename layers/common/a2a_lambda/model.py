@@ -91,11 +91,13 @@ class Task(TypedDict):
 
 
 class AuthenticationInfo(TypedDict, total=False):
-    """Section 4.3.2. ``headerName`` is known to the legacy dialect only."""
+    """Section 4.3.2. ``headerName`` is known to the legacy dialect only. ``schemes`` is there where a 0.3 client named
+    several; ``scheme`` is the first of them."""
 
     scheme: str
     credentials: str
     headerName: str
+    schemes: list[str]
 
 
 def state_of(task: Task) -> TaskState:

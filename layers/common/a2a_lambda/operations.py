@@ -29,7 +29,7 @@ class SetPushConfig:
 @dataclass(frozen=True, slots=True)
 class SendMessage:
     """Section 3.1.1. ``message.taskId`` makes it a follow-up. ``blocking``: answer when the task ends or waits for its
-    client. ``metadata`` is that of the request."""
+    client. ``metadata`` is that of the request, ``extensions`` are those that the client wants to use."""
 
     message: Message
     dialect: str
@@ -37,6 +37,7 @@ class SendMessage:
     history_length: int | None = None
     push_config: SetPushConfig | None = None
     metadata: Json | None = None
+    extensions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,31 +95,21 @@ class DeletePushConfig:
     config_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GetExtendedCard:
-    """Section 3.1.11."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Sections 3.1.2 and 3.1.6: streaming, which a function behind an HTTP API cannot do."""
-
-
 Request = (
-    SendMessage
-    | GetTask
-    | ListTasks
-    | CancelTask
-    | SetPushConfig
-    | GetPushConfig
-    | ListPushConfigs
-    | DeletePushConfig
-    | GetExtendedCard
-    | Stream
+    SendMessage | GetTask | ListTasks | CancelTask | SetPushConfig | GetPushConfig | ListPushConfigs | DeletePushConfig
 )
 
 PUSH_OPERATIONS = (SetPushConfig, GetPushConfig, ListPushConfigs, DeletePushConfig)
 """Refused with -32003 where the card says ``pushNotifications: false``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTask:
+    """Answer to :class:`GetTask` and :class:`CancelTask`. ``dialect`` is the one in which the task was sent: a method
+    that two dialects share is answered in it."""
+
+    task: Task
+    dialect: str
 
 
 @dataclass(frozen=True, slots=True)

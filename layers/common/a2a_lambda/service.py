@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import PushNotificationNotSupported, UnsupportedOperation
+from .errors import PushNotificationNotSupported
+from .model import Message, Task
 from .operations import (
     PUSH_OPERATIONS,
     CancelTask,
@@ -19,16 +20,19 @@ from .operations import (
     SetPushConfig,
 )
 from .push_configs import PushConfigService
+from .reception import Reception
 from .tasks import TaskService
 
 
 @dataclass(frozen=True, slots=True)
 class AgentService:
-    """What the agent can do for a caller. ``push_notifications`` is the capability on its card."""
+    """What the agent can do for a caller. ``push_notifications`` is the capability on its card; ``reception`` sees
+    messages first."""
 
     tasks: TaskService
     push_configs: PushConfigService
     push_notifications: bool = True
+    reception: Reception = field(default_factory=Reception)
 
     def execute(self, owner: str, request: Request) -> Any:
         """The answer in the canonical model. Raises :class:`~.errors.A2AError`.
@@ -41,7 +45,7 @@ class AgentService:
             raise PushNotificationNotSupported
         match request:
             case SendMessage():
-                return self.tasks.send(owner, request)
+                return self._send(owner, request)
             case GetTask():
                 return self.tasks.get(owner, request)
             case ListTasks():
@@ -56,6 +60,8 @@ class AgentService:
                 return self.push_configs.list(owner, request)
             case DeletePushConfig():
                 return self.push_configs.delete(owner, request)
-            case _:
-                # Streaming and the extended card: the card says false.
-                raise UnsupportedOperation
+
+    def _send(self, owner: str, request: SendMessage) -> Task | Message:
+        self.reception.check(request)
+        direct = self.reception.answer(owner, request.message)
+        return direct if direct is not None else self.tasks.send(owner, request)

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import itertools
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .errors import InternalError, InvalidParams, TaskNotCancelable, TaskNotFound, UnsupportedOperation
 from .lifecycle import addressed, new_task, task_id_for, with_history_length, with_message, with_status
-from .model import Message, Task, TaskState
-from .operations import CancelTask, GetTask, ListTasks, SendMessage, TaskList
+from .model import Message, Task, TaskState, dumps, moment, timestamp
+from .operations import CancelTask, FoundTask, GetTask, ListTasks, SendMessage, TaskList
 from .ports import Clock, Conflict, TaskQuery, TaskStore, Unavailable, Workflow
 from .push_configs import PushConfigService
-from .records import TaskRecord
+from .records import PushConfig, TaskRecord
 
 MAX_LIFE = timedelta(days=400)
 """How long a task that has not ended is kept: longer than an execution of Step Functions can last (one year)."""
+
+MAX_WITH_MESSAGE = 300_000
+"""Bytes of a task as JSON up to which it takes messages: an item of DynamoDB holds 400 kB, and the agent needs room too."""
 
 _TRIES = 5
 
@@ -59,9 +61,10 @@ class TaskService:
             record = self._wait(record)
         return with_history_length(record.task, request.history_length)
 
-    def get(self, owner: str, request: GetTask) -> Task:
+    def get(self, owner: str, request: GetTask) -> FoundTask:
         """The task as it is now. Raises :class:`TaskNotFound`."""
-        return with_history_length(self.owned(owner, request.task_id).task, request.history_length)
+        record = self.owned(owner, request.task_id)
+        return FoundTask(with_history_length(record.task, request.history_length), record.dialect)
 
     def list(self, owner: str, request: ListTasks) -> TaskList:
         """The caller's tasks, newest status first. Raises :class:`InvalidParams` for a page token not of ours."""
@@ -83,7 +86,7 @@ class TaskService:
             total_size=page.total,
         )
 
-    def cancel(self, owner: str, request: CancelTask) -> Task:
+    def cancel(self, owner: str, request: CancelTask) -> FoundTask:
         """End the task as canceled. Raises :class:`TaskNotFound`, :class:`TaskNotCancelable`.
 
         The write decides: from then on no step can write. Stopping the execution only saves its transitions, so its
@@ -103,7 +106,7 @@ class TaskService:
                 continue
             with suppress(Unavailable):
                 self.workflow.stop(record.task_id)
-            return canceled.task
+            return FoundTask(canceled.task, canceled.dialect)
         raise InternalError
 
     def owned(self, owner: str, task_id: str) -> TaskRecord:
@@ -127,7 +130,7 @@ class TaskService:
         )
         inline = request.push_config
         configs = [self.push_configs.inline(owner, task_id, inline)] if inline else []
-        if not self.store.create(record, configs):
+        if not self._write_new(record, configs):
             # The same message again: the task is there, perhaps without an execution or with another config.
             record = self.owned(owner, task_id)
             if inline is not None:
@@ -135,6 +138,13 @@ class TaskService:
         if record.state is TaskState.SUBMITTED:
             self.workflow.start(task_id)
         return record
+
+    def _write_new(self, record: TaskRecord, configs: Sequence[PushConfig]) -> bool:
+        """False if the task exists. Two creations at once: the one that lost may not see the other's task yet."""
+        for _ in range(_TRIES):
+            with suppress(Conflict):
+                return self.store.create(record, configs)
+        raise InternalError
 
     def _follow_up(self, owner: str, request: SendMessage) -> TaskRecord:
         message = request.message
@@ -149,6 +159,8 @@ class TaskService:
             if not known:
                 if record.terminal:
                     raise UnsupportedOperation("The task has ended and takes no further messages")
+                if request.push_config is not None:
+                    self.push_configs.check_room(task_id, request.push_config)
                 try:
                     record = self._append(record, ours)
                 except Conflict:
@@ -164,7 +176,10 @@ class TaskService:
         task = record.task
         if record.interrupted:
             task = with_status(task, TaskState.WORKING, now)
-        changed = record.next(with_message(task, message), expires_at=expiry(now, False, self.retention))
+        task = with_message(task, message)
+        if len(dumps(task).encode()) > MAX_WITH_MESSAGE:
+            raise InvalidParams.of("message", "is more than the task can hold")
+        changed = record.next(task, expires_at=expiry(now, False, self.retention))
         self.store.update(changed)
         return changed
 
@@ -215,8 +230,6 @@ def _position(token: str | None) -> tuple[str, str] | None:
         return None
     try:
         updated_at, task_id = json.loads(base64.urlsafe_b64decode(token.encode("ascii")))
-    except (ValueError, TypeError, binascii.Error):
+        return timestamp(moment(updated_at)), str(uuid.UUID(task_id))
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise InvalidParams.of("pageToken", "is not a token of an earlier answer") from None
-    if not (isinstance(updated_at, str) and isinstance(task_id, str) and updated_at and task_id):
-        raise InvalidParams.of("pageToken", "is not a token of an earlier answer")
-    return updated_at, task_id

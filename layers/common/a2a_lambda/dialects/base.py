@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..changes import Change
+from ..errors import A2AError
 from ..operations import Request
 
 
@@ -37,6 +38,15 @@ class Dialect:
     name: str
     versions: frozenset[str]
     methods: Mapping[str, Method]
+
+
+def refused(error: type[A2AError]) -> Method:
+    """A method that the dialect has and this agent has not, whatever its parameters."""
+
+    def read(_: dict[str, Any]) -> Request:
+        raise error
+
+    return Method(read, nothing)
 
 
 def nothing(_: object) -> None:

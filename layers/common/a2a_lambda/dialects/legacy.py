@@ -6,8 +6,9 @@ from typing import Any
 
 from ..changes import Change
 from ..model import TERMINAL, Json, Message, Task, TaskStatus, dumps
-from ..operations import PushConfigList, TaskList
+from ..operations import FoundTask, PushConfigList, TaskList
 from ..records import PushConfig
+from . import v0_3
 
 NAME = "legacy"
 VERSION = ""
@@ -49,6 +50,12 @@ def sent(answer: Task | Message) -> Json:
     return message(answer) if "messageId" in answer else task(answer)  # type: ignore[arg-type]
 
 
+def found(answer: FoundTask) -> Json:
+    """Answer to ``tasks/get`` and ``tasks/cancel``. 0.3 has these methods too, and its clients send no version: each
+    task is answered in the dialect in which it was sent, and where this one cannot be meant, in 0.3."""
+    return task(answer.task) if answer.dialect == NAME else v0_3.task(answer.task)
+
+
 def task_list(answer: TaskList) -> list[Json]:
     """Answer to ``tasks/list``: a bare array."""
     return [task(entry) for entry in answer.tasks]
@@ -61,7 +68,9 @@ def push_config(answer: PushConfig | None) -> Json | None:
     config: Json = {"taskId": answer.task_id, "webhookUrl": answer.url, "eventTypes": list(answer.event_types)}
     if answer.authentication:
         names = {"scheme": "scheme", "credentials": "value", "headerName": "headerName"}
-        config["authenticationInfo"] = {names[key]: value for key, value in answer.authentication.items()}
+        config["authenticationInfo"] = {
+            name: value for key, name in names.items() if (value := answer.authentication.get(key)) is not None
+        }
     return {"id": answer.task_id, "pushNotificationConfig": config}
 
 

@@ -117,12 +117,12 @@ DIALECT = Dialect(
     versions=frozenset(),
     methods={
         "tasks/send": Method(reader(LegacySend, LegacySend.request), legacy.sent),
-        "tasks/get": Method(reader(LegacyTask, lambda p: ops.GetTask(p.id, p.history_length)), legacy.task),
+        "tasks/get": Method(reader(LegacyTask, lambda p: ops.GetTask(p.id, p.history_length)), legacy.found),
         "tasks/list": Method(
             reader(LegacyList, lambda p: ops.ListTasks(p.context_id, page_size=100, include_artifacts=True)),
             legacy.task_list,
         ),
-        "tasks/cancel": Method(reader(LegacyTask, lambda p: ops.CancelTask(p.id, p.metadata)), legacy.task),
+        "tasks/cancel": Method(reader(LegacyTask, lambda p: ops.CancelTask(p.id, p.metadata)), legacy.found),
         "tasks/pushNotification/set": Method(reader(LegacySetPush, LegacySetPush.request), legacy.push_config),
         "tasks/pushNotification/get": Method(
             reader(LegacyTask, lambda p: ops.GetPushConfig(p.id, missing_ok=True)), legacy.push_config

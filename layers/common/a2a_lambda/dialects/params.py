@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from ..errors import FieldViolation, InvalidParams
@@ -39,11 +39,23 @@ def _whole_number(value: Any) -> Any:
     return value
 
 
+def _base64(text: str) -> str:
+    """In the standard alphabet and padded. Proto-JSON accepts the URL-safe one as well, and no padding."""
+    bare = text.replace("-", "+").replace("_", "/").rstrip("=")
+    normal = bare + "=" * (-len(bare) % 4)
+    try:
+        base64.b64decode(normal, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("must be base64") from None
+    return normal
+
+
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
 OptionalId = Annotated[Annotated[str, Field(max_length=MAX_ID)] | None, BeforeValidator(_empty_is_none)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
 Int32 = Annotated[int, BeforeValidator(_whole_number), Field(ge=-(2**31), lt=2**31)]
 Count = Annotated[Int32, Field(ge=0)]
+Base64 = Annotated[str, AfterValidator(_base64)]
 
 
 class Params(BaseModel):
@@ -56,7 +68,7 @@ class PartParams(Params):
     """A part as legacy and 1.0 write it (section 4.1.6)."""
 
     text: str | None = None
-    raw: str | None = None
+    raw: Base64 | None = None
     url: str | None = None
     data: Any = None
     metadata: Json | None = None
@@ -71,8 +83,6 @@ class PartParams(Params):
             present.append("data")
         if len(present) != 1:
             raise ValueError("exactly one of text, raw, url and data is required")
-        if self.raw is not None:
-            _check_base64(self.raw)
         return self
 
     def canonical(self) -> Part:
@@ -140,12 +150,3 @@ def parse(model: type[P], params: dict[str, Any]) -> P:
 def reader(model: type[P], build: Callable[[P], Any]) -> Callable[[dict[str, Any]], Any]:
     """A function from parameters to a request."""
     return lambda params: build(parse(model, params))
-
-
-def _check_base64(text: str) -> None:
-    # Proto-JSON accepts the standard and the URL-safe alphabet, with or without padding.
-    normal = text.replace("-", "+").replace("_", "/").rstrip("=")
-    try:
-        base64.b64decode(normal + "=" * (-len(normal) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("raw must be base64") from None

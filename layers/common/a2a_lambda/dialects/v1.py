@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..changes import Change
 from ..model import Json, Message, Task, dumps
-from ..operations import PushConfigList, TaskList
+from ..operations import FoundTask, PushConfigList, TaskList
 from ..records import PushConfig
 
 NAME = VERSION = "1.0"
@@ -19,9 +17,9 @@ def sent(answer: Task | Message) -> Json:
     return {"message": answer} if "messageId" in answer else {"task": answer}
 
 
-def task(answer: Task) -> Any:
+def found(answer: FoundTask) -> Task:
     """Answer to ``GetTask`` and ``CancelTask``."""
-    return answer
+    return answer.task
 
 
 def task_list(answer: TaskList) -> Json:

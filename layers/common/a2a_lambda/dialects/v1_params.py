@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from .. import operations as ops
-from ..errors import InvalidParams
+from ..errors import InvalidParams, UnsupportedOperation
 from ..model import AuthenticationInfo, Json, Message, TaskState, moment, timestamp
 from . import v1
-from .base import Dialect, Method, nothing
+from .base import Dialect, Method, nothing, refused
 from .params import Count, Id, Int32, MessageParams, OptionalId, OptionalText, Params, PartParams, reader
 
 
@@ -157,10 +157,6 @@ class V1ListConfigs(Params):
     page_token: OptionalText = None
 
 
-class V1Empty(Params):
-    """Parameters of a method that takes none we use."""
-
-
 def _create(config: V1PushConfig) -> ops.SetPushConfig:
     if config.task_id is None:
         raise InvalidParams.of("taskId", "Field required")
@@ -172,9 +168,9 @@ DIALECT = Dialect(
     versions=frozenset({"1.0"}),
     methods={
         "SendMessage": Method(reader(V1SendMessage, V1SendMessage.request), v1.sent),
-        "GetTask": Method(reader(V1GetTask, lambda p: ops.GetTask(p.id, p.history_length)), v1.task),
+        "GetTask": Method(reader(V1GetTask, lambda p: ops.GetTask(p.id, p.history_length)), v1.found),
         "ListTasks": Method(reader(V1ListTasks, V1ListTasks.request), v1.task_list),
-        "CancelTask": Method(reader(V1CancelTask, lambda p: ops.CancelTask(p.id, p.metadata)), v1.task),
+        "CancelTask": Method(reader(V1CancelTask, lambda p: ops.CancelTask(p.id, p.metadata)), v1.found),
         "CreateTaskPushNotificationConfig": Method(reader(V1PushConfig, _create), v1.push_config),
         "GetTaskPushNotificationConfig": Method(
             reader(V1ConfigOfTask, lambda p: ops.GetPushConfig(p.task_id, p.id)), v1.push_config
@@ -186,8 +182,9 @@ DIALECT = Dialect(
         "DeleteTaskPushNotificationConfig": Method(
             reader(V1ConfigOfTask, lambda p: ops.DeletePushConfig(p.task_id, p.id)), nothing
         ),
-        "GetExtendedAgentCard": Method(reader(V1Empty, lambda _: ops.GetExtendedCard()), v1.task),
-        "SendStreamingMessage": Method(reader(V1Empty, lambda _: ops.Stream()), nothing),
-        "SubscribeToTask": Method(reader(V1Empty, lambda _: ops.Stream()), nothing),
+        # The card says that there is no streaming, which a function behind an HTTP API cannot do, and no other card.
+        "GetExtendedAgentCard": refused(UnsupportedOperation),
+        "SendStreamingMessage": refused(UnsupportedOperation),
+        "SubscribeToTask": refused(UnsupportedOperation),
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import legacy, v1
+from . import legacy, v0_3, v1
 from .base import WebhookDialect
 
-BY_NAME: dict[str, WebhookDialect] = {module.NAME: module for module in (legacy, v1)}
+BY_NAME: dict[str, WebhookDialect] = {module.NAME: module for module in (legacy, v0_3, v1)}

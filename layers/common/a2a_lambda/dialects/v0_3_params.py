@@ -1,0 +1,251 @@
+"""A2A 0.3 as it comes in (0.3 specification, section 7), and its translation table."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .. import operations as ops
+from ..errors import ExtendedCardNotConfigured, UnsupportedOperation
+from ..model import AuthenticationInfo, Json, Message, Part, Role
+from . import v0_3
+from .base import Dialect, Method, nothing, refused
+from .params import Base64, Count, Id, MessageParams, OptionalId, OptionalText, Params, reader
+
+_ROLES: dict[str, Role] = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
+
+
+class V03File(Params):
+    """``file`` of a file part: ``bytes`` in base64, or a ``uri``."""
+
+    bytes: Base64 | None = None
+    uri: str | None = None
+    name: OptionalText = None
+    mime_type: OptionalText = None
+
+    @model_validator(mode="after")
+    def _one_content(self) -> V03File:
+        if (self.bytes is None) == (self.uri is None):
+            raise ValueError("exactly one of bytes and uri is required")
+        return self
+
+
+class V03Part(Params):
+    """Section 6.5. The media type and name of a part that is no file are ours: see :mod:`.v0_3`."""
+
+    metadata: Json | None = None
+    filename: OptionalText = None
+    media_type: OptionalText = None
+
+    def content(self) -> Part:
+        """What is particular to the kind."""
+        raise NotImplementedError
+
+    def canonical(self) -> Part:
+        """The part in the canonical model."""
+        part = self.content()
+        if self.metadata is not None:
+            part["metadata"] = self.metadata
+        if self.filename is not None:
+            part["filename"] = self.filename
+        if self.media_type is not None:
+            part["mediaType"] = self.media_type
+        return part
+
+
+class V03TextPart(V03Part):
+    """Section 6.5.1."""
+
+    kind: Literal["text"]
+    text: str
+
+    def content(self) -> Part:
+        """The text."""
+        return {"text": self.text}
+
+
+class V03FilePart(V03Part):
+    """Section 6.5.2."""
+
+    kind: Literal["file"]
+    file: V03File
+
+    def content(self) -> Part:
+        """The bytes or the address, and what is known of the file."""
+        file = self.file
+        part: Part = {"raw": file.bytes} if file.bytes is not None else {"url": file.uri or ""}
+        if file.name is not None:
+            part["filename"] = file.name
+        if file.mime_type is not None:
+            part["mediaType"] = file.mime_type
+        return part
+
+
+class V03DataPart(V03Part):
+    """Section 6.5.3. Data that is no object comes wrapped."""
+
+    kind: Literal["data"]
+    data: Json
+
+    def content(self) -> Part:
+        """The data, unwrapped."""
+        if (self.metadata or {}).get(v0_3.WRAPPED) is True and "value" in self.data:
+            return {"data": self.data["value"]}
+        return {"data": self.data}
+
+    def canonical(self) -> Part:
+        """The part in the canonical model, without the mark of the wrapping."""
+        part = super().canonical()
+        if part["data"] is not self.data:
+            rest = {key: value for key, value in part["metadata"].items() if key != v0_3.WRAPPED}
+            del part["metadata"]
+            if rest:
+                part["metadata"] = rest
+        return part
+
+
+AnyPart = Annotated[V03TextPart | V03FilePart | V03DataPart, Field(discriminator="kind")]
+
+
+class V03Message(MessageParams):
+    """Section 6.4. ``kind`` may be missing: the place says what it is."""
+
+    kind: Literal["message"] = "message"
+    role: Literal["user", "agent"]
+    parts: list[AnyPart] = Field(min_length=1)
+
+    def canonical(self) -> Message:
+        """The message in the canonical model."""
+        return self.canonical_with(_ROLES[self.role], [part.canonical() for part in self.parts])
+
+
+class V03Authentication(Params):
+    """Section 6.9: the schemes that the receiver takes, of which we can use one."""
+
+    schemes: list[Annotated[str, Field(min_length=1)]]
+    credentials: OptionalText = None
+
+    @model_validator(mode="after")
+    def _credentials_have_a_scheme(self) -> V03Authentication:
+        if self.credentials is not None and not self.schemes:
+            raise ValueError("credentials need a scheme")
+        return self
+
+    def canonical(self) -> AuthenticationInfo | None:
+        """The authentication in the canonical model: the first scheme is the one that the credentials are for."""
+        if not self.schemes:
+            return None
+        info: AuthenticationInfo = {"scheme": self.schemes[0]}
+        if len(self.schemes) > 1:
+            info["schemes"] = self.schemes
+        if self.credentials is not None:
+            info["credentials"] = self.credentials
+        return info
+
+
+class V03PushConfig(Params):
+    """Section 6.8."""
+
+    id: OptionalId = None
+    url: Annotated[str, Field(min_length=1)]
+    token: OptionalText = None
+    authentication: V03Authentication | None = None
+
+    def canonical(self, task_id: str = "") -> ops.SetPushConfig:
+        """The request to register this config."""
+        return ops.SetPushConfig(
+            task_id=task_id,
+            url=self.url,
+            dialect=v0_3.NAME,
+            config_id=self.id or v0_3.DEFAULT_CONFIG_ID,
+            token=self.token,
+            authentication=self.authentication.canonical() if self.authentication else None,
+        )
+
+
+class V03SendConfiguration(Params):
+    """Section 7.1.1. ``blocking`` absent: answer at once."""
+
+    accepted_output_modes: list[str] | None = None
+    push_notification_config: V03PushConfig | None = None
+    history_length: Count | None = None
+    blocking: bool | None = None
+
+
+class V03Send(Params):
+    """Section 7.1."""
+
+    message: V03Message
+    configuration: V03SendConfiguration | None = None
+    metadata: Json | None = None
+
+    def request(self) -> ops.SendMessage:
+        """The operation."""
+        configuration = self.configuration or V03SendConfiguration()
+        inline = configuration.push_notification_config
+        return ops.SendMessage(
+            message=self.message.canonical(),
+            dialect=v0_3.NAME,
+            blocking=bool(configuration.blocking),
+            history_length=configuration.history_length,
+            push_config=inline.canonical() if inline else None,
+            metadata=self.metadata,
+        )
+
+
+class V03Task(Params):
+    """Sections 7.3.1 and 7.4.1."""
+
+    id: Id
+    history_length: Count | None = None
+    metadata: Json | None = None
+
+
+class V03SetPush(Params):
+    """Section 7.5."""
+
+    task_id: Id
+    push_notification_config: V03PushConfig
+
+    def request(self) -> ops.SetPushConfig:
+        """The operation."""
+        return self.push_notification_config.canonical(self.task_id)
+
+
+class V03PushOfTask(Params):
+    """Section 7.6.1: without the config's id, the task's default one."""
+
+    id: Id
+    push_notification_config_id: OptionalId = None
+
+
+class V03DeletePush(Params):
+    """Section 7.8.1."""
+
+    id: Id
+    push_notification_config_id: Id
+
+
+DIALECT = Dialect(
+    name=v0_3.NAME,
+    versions=frozenset({v0_3.VERSION}),
+    methods={
+        "message/send": Method(reader(V03Send, V03Send.request), v0_3.sent),
+        "message/stream": refused(UnsupportedOperation),
+        "tasks/get": Method(reader(V03Task, lambda p: ops.GetTask(p.id, p.history_length)), v0_3.found),
+        "tasks/cancel": Method(reader(V03Task, lambda p: ops.CancelTask(p.id, p.metadata)), v0_3.found),
+        "tasks/resubscribe": refused(UnsupportedOperation),
+        "tasks/pushNotificationConfig/set": Method(reader(V03SetPush, V03SetPush.request), v0_3.push_config),
+        "tasks/pushNotificationConfig/get": Method(
+            reader(V03PushOfTask, lambda p: ops.GetPushConfig(p.id, p.push_notification_config_id)), v0_3.push_config
+        ),
+        "tasks/pushNotificationConfig/list": Method(
+            reader(V03Task, lambda p: ops.ListPushConfigs(p.id)), v0_3.push_config_list
+        ),
+        "tasks/pushNotificationConfig/delete": Method(
+            reader(V03DeletePush, lambda p: ops.DeletePushConfig(p.id, p.push_notification_config_id)), nothing
+        ),
+        "agent/getAuthenticatedExtendedCard": refused(ExtendedCardNotConfigured),
+    },
+)
