@@ -9,25 +9,36 @@ from typing import Any
 
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import StateMachine
-from a2a_lambda.execution import Directive, Executor, StepFailure
+from a2a_lambda.caretaker import Caretaker, Directive
 from a2a_lambda.observability import MetricUnit, logger, metrics
 from a2a_lambda.settings import Environment
 
 
 @lru_cache(maxsize=1)
-def executor() -> Executor:
+def executor() -> Any:
+    # Only where a step is run: an agent that cannot be imported must not keep its tasks from being marked as failed.
+    from a2a_lambda.execution import Executor
+    from a2a_lambda.timer import AlarmTimer
+
     env = Environment(os.environ)
     return Executor(
         agent=importlib.import_module(env.text("AGENT_MODULE")).agent,
         store=TaskTable(env.text("TASKS_TABLE")),
-        workflow=StateMachine(""),
-        clock=lambda: datetime.now(UTC),
+        clock=_now,
         sleep=time.sleep,
         on_failure=_step_failed,
         retention=timedelta(days=env.number("TASK_RETENTION_DAYS", 30)),
         task_timeout=timedelta(seconds=env.number("TASK_TIMEOUT_SECONDS", 31_536_000)),
         inline_wait=env.number("INLINE_WAIT_SECONDS", 2),
+        timer=AlarmTimer(),
     )
+
+
+@lru_cache(maxsize=1)
+def caretaker() -> Caretaker:
+    env = Environment(os.environ)
+    retention = timedelta(days=env.number("TASK_RETENTION_DAYS", 30))
+    return Caretaker(TaskTable(env.text("TASKS_TABLE")), StateMachine(""), _now, retention)
 
 
 @metrics.log_metrics
@@ -37,15 +48,23 @@ def handler(event: dict[str, Any], context: Any) -> Directive:
     if action == "run":
         directive = executor().run(task_id, context.get_remaining_time_in_millis)
     elif action == "await":
-        executor().await_input(task_id, event["resumeToken"])
+        caretaker().await_input(task_id, event["resumeToken"])
+    elif action == "expire":
+        directive = caretaker().expire(task_id)
     elif action == "fail":
-        executor().fail(task_id, event.get("error", ""))
+        # From FailTask, or from the rule on executions that ended without it: an execution has the name of its task.
+        directive = caretaker().fail(task_id)
         metrics.add_metric(name="TaskGivenUp", unit=MetricUnit.Count, value=1)
     metrics.add_metric(name="ExecutorRuns", unit=MetricUnit.Count, value=1)
     logger.info("executor", extra={"action": action, "task_id": task_id, "outcome": directive["next"]})
     return directive
 
 
-def _step_failed(failure: StepFailure) -> None:
-    logger.warning("step failed", extra={"step": failure.step, "error": failure.error, "where": failure.where})
+def _step_failed(failure: Any) -> None:
+    extra = {"step": failure.step, "error": failure.error, "where": failure.where, "hint": failure.hint}
+    logger.warning("step failed", extra=extra)
     metrics.add_metric(name="StepFailed", unit=MetricUnit.Count, value=1)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

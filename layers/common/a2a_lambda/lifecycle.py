@@ -8,6 +8,10 @@ from datetime import datetime
 
 from .model import Artifact, Message, Part, Task, TaskState, TaskStatus, dumps, timestamp
 
+MAX_DOCUMENT = 350_000
+"""Bytes of a task as JSON: an item of DynamoDB holds 400 kB with everything beside it, and there has to be room for the
+end of the task."""
+
 _TASK_IDS = uuid.UUID("6f1d3a52-0f0e-5d3c-9c38-2d0c4a0a5a11")
 
 

@@ -1,0 +1,95 @@
+"""Keeps a task from hanging, whatever became of its agent or of an execution. Knows no agent: one that cannot even be
+imported must not keep its tasks from ending."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, TypedDict
+
+from .lifecycle import agent_message, with_status
+from .model import TaskState
+from .ports import Clock, Conflict, TaskStore, Unavailable, Workflow
+from .records import ResumeToken, TaskRecord
+from .tasks import expiry
+
+_TRIES = 5
+
+
+class Directive(TypedDict, total=False):
+    """What the state machine is to do next: run again, wait ``seconds``, await the client, or end."""
+
+    next: Literal["step", "wait", "input", "done"]
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Caretaker:
+    """The parts of a task's life that are the same for every agent."""
+
+    store: TaskStore
+    workflow: Workflow
+    clock: Clock
+    retention: timedelta = timedelta(days=30)
+
+    def await_input(self, task_id: str, token: str) -> None:
+        """Keep the token with which the execution goes on when the client answers.
+
+        A client may have answered before the token was there: then the execution goes on at once.
+        """
+        record = self.store.get(task_id)
+        if record is not None:
+            record = self.store.set_resume_token(task_id, ResumeToken(token, record.cursor.run))
+        if record is None or not record.interrupted:
+            self.workflow.resume(token)
+
+    def expire(self, task_id: str) -> Directive:
+        """The time for an answer is over. The table decides: who has answered in time is heard, even if the execution
+        was not told of it."""
+        for _ in range(_TRIES):
+            record = self.store.get(task_id)
+            if record is None or record.terminal:
+                return {"next": "done"}
+            if not record.interrupted:
+                return {"next": "step"}
+            with suppress(Conflict):
+                self._end(record, "No answer came in time.")
+                return {"next": "done"}
+        raise Unavailable
+
+    def fail(self, task_id: str) -> Directive:
+        """The last resort, when steps or an execution cannot go on: end the task as failed, unless it has ended."""
+        for _ in range(_TRIES):
+            record = self.store.get(task_id)
+            if record is None or record.terminal:
+                return {"next": "done"}
+            with suppress(Conflict):
+                self._end(record, "The agent stopped unexpectedly.")
+                return {"next": "done"}
+        raise Unavailable
+
+    def revive(self, task_id: str) -> Literal["started", "resumed"] | None:
+        """Do again what a request may have failed to do after its write: start the execution of a new task, or let it
+        go on after an answer. Harmless where it was done."""
+        record = self.store.get(task_id)
+        if record is None or record.terminal or record.interrupted:
+            return None
+        if record.state is TaskState.SUBMITTED:
+            self.workflow.start(task_id)
+            return "started"
+        if record.resume_token is not None and record.resume_token.run == record.cursor.run:
+            self.workflow.resume(record.resume_token.token)
+            return "resumed"
+        return None
+
+    def _end(self, record: TaskRecord, text: str) -> None:
+        self.store.update(failed(record, text, self.clock(), self.retention))
+
+
+def failed(record: TaskRecord, text: str, now: datetime, retention: timedelta) -> TaskRecord:
+    """The next generation of the task, in which the runtime has ended it as failed and says why."""
+    message = agent_message(record.task, str(uuid.uuid5(uuid.UUID(record.task_id), text)), [{"text": text}])
+    task = with_status(record.task, TaskState.FAILED, now, message)
+    return record.next(task, expires_at=expiry(now, True, retention))
