@@ -26,7 +26,7 @@ from stack import Stack, deploy, describe, sam
 INSTANCE = "main"
 STACK = "a2a"
 PORT = 4580
-FUNCTIONS = ("rpc", "executor", "notifier", "redelivery")
+FUNCTIONS = ("rpc", "executor", "caretaker", "notifier", "redelivery")
 
 
 @contextlib.contextmanager
@@ -36,11 +36,16 @@ def local_aws(name: str | None = None, python_path: Sequence[Path] = ()) -> Iter
     The functions find modules in the directories of `python_path` as well.
     """
     emulator = emulators.start(name or f"test-{os.getpid()}", python_path=python_path)
+    keep = False
     try:
         yield emulator
+    except LocalAwsError:
+        keep = True  # its log tells more
+        raise
     finally:
         emulators.stop(emulator)
-    shutil.rmtree(emulator.directory, ignore_errors=True)  # after a fault the log stays, to be read
+        if not keep:
+            shutil.rmtree(emulator.directory, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -52,7 +52,6 @@ def handler(event: dict[str, Any], context: Any) -> Directive:
     elif action == "expire":
         directive = caretaker().expire(task_id)
     elif action == "fail":
-        # From FailTask, or from the rule on executions that ended without it: an execution has the name of its task.
         directive = caretaker().fail(task_id)
         metrics.add_metric(name="TaskGivenUp", unit=MetricUnit.Count, value=1)
     metrics.add_metric(name="ExecutorRuns", unit=MetricUnit.Count, value=1)

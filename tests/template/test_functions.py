@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from a2a_lambda.model import TaskState
+
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ["executor", "notifier", "redelivery", "rpc"]
+NAMES = ["caretaker", "executor", "notifier", "redelivery", "rpc"]
 
 COMMON = {
     "TASKS_TABLE",
@@ -29,6 +32,7 @@ OWN = {
         "TASK_RETENTION_DAYS",
         "BLOCKING_SECONDS",
     },
+    "caretaker": {"STATE_MACHINE_ARN", "TASK_RETENTION_DAYS"},
     "executor": {"AGENT_MODULE", "INLINE_WAIT_SECONDS", "TASK_RETENTION_DAYS", "TASK_TIMEOUT_SECONDS"},
     "notifier": {
         "REDELIVERY_QUEUE_URL",
@@ -45,7 +49,7 @@ OWN = {
 }
 
 
-def test_there_are_four_functions(functions):
+def test_there_are_five_functions(functions):
     assert sorted(functions) == NAMES
 
 
@@ -120,3 +124,21 @@ def test_redelivery_takes_one_message_at_a_time(functions):
     assert source["Queue"] == {"Fn::GetAtt": ["RedeliveryQueue", "Arn"]}
     assert source["BatchSize"] == 1
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_the_caretaker_hears_of_new_and_of_answered_tasks_only(functions):
+    source = functions["caretaker"]["Events"]["NewOrAnswered"]["Properties"]
+    created, answered = (json.loads(entry["Pattern"]) for entry in source["FilterCriteria"]["Filters"])
+
+    assert created == {"eventName": ["INSERT"]}
+    assert answered["dynamodb"]["OldImage"]["state"]["S"] == [TaskState.INPUT_REQUIRED, TaskState.AUTH_REQUIRED]
+    assert answered["dynamodb"]["NewImage"]["state"]["S"] == [TaskState.WORKING]
+    assert "ReportBatchItemFailures" in source["FunctionResponseTypes"]
+
+
+def test_the_caretaker_hears_of_executions_that_ended_badly(functions):
+    pattern = functions["caretaker"]["Events"]["ExecutionEnded"]["Properties"]["Pattern"]
+
+    assert pattern["source"] == ["aws.states"]
+    assert pattern["detail"]["stateMachineArn"] == [{"Ref": "TaskStateMachine"}]
+    assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]

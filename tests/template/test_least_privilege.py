@@ -38,6 +38,14 @@ ALLOWED = {
         "TasksTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
     },
     "ExecutorResumePolicy": {"TaskStateMachine": {"states:SendTaskSuccess"}},
+    "CaretakerRole": {
+        "CaretakerLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
+        "stream of TasksTable": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+        "TasksTable/stream/*": {"dynamodb:ListStreams"},
+        "TasksTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "TaskStateMachine": {"states:StartExecution", "states:SendTaskSuccess"},
+        "StreamFailuresQueue": {"sqs:SendMessage"},
+    },
     "NotifierRole": {
         "NotifierLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
         "stream of TasksTable": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},

@@ -52,6 +52,7 @@ def test_the_sections_follow_the_data():
         "rpc",
         "Tables",
         "Workflow and executor",
+        "Caretaker",
         "Notifier",
         "Queues",
         "Redelivery",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-TASKS = ["AwaitInput", "FailTask", "RunStep"]
+TASKS = ["AwaitInput", "ExpireInput", "FailTask", "RunStep"]
 
 
 def test_the_workflow_starts_with_a_step_and_ends_by_itself(workflow):
@@ -43,11 +43,19 @@ def test_a_call_has_a_timeout_and_is_repeated_with_growing_and_random_pauses(wor
     for retry in state["Retry"]:
         assert retry["BackoffRate"] >= 2
         assert retry["JitterStrategy"] == "FULL"
-        # Class names alone would not match: every exception of a function may arrive under one name.
-        assert {"States.TaskFailed", "States.ALL"} & set(retry["ErrorEquals"])
+    # Class names alone would not match: every exception of a function may arrive under one name.
+    assert {"States.TaskFailed", "States.ALL"} & set(state["Retry"][-1]["ErrorEquals"])
 
 
-@pytest.mark.parametrize("name", ["RunStep", "AwaitInput"])
+@pytest.mark.parametrize("name", ["AwaitInput", "ExpireInput", "RunStep"])
+def test_a_throttled_executor_is_waited_for_much_longer_than_a_failing_one(workflow, name):
+    throttled, failing = workflow["States"][name]["Retry"]
+
+    assert "Lambda.TooManyRequestsException" in throttled["ErrorEquals"]
+    assert throttled["MaxAttempts"] > 10 * failing["MaxAttempts"]
+
+
+@pytest.mark.parametrize("name", ["RunStep", "AwaitInput", "ExpireInput"])
 def test_whatever_goes_wrong_ends_in_a_failed_task(workflow, name):
     assert workflow["States"][name]["Catch"][-1] == {"ErrorEquals": ["States.ALL"], "Next": "FailTask"}
 
@@ -56,6 +64,11 @@ def test_marking_a_task_as_failed_is_tried_longest(workflow):
     attempts = {name: sum(retry["MaxAttempts"] for retry in workflow["States"][name]["Retry"]) for name in TASKS}
 
     assert max(attempts, key=attempts.__getitem__) == "FailTask"
+
+
+def test_an_answer_that_is_late_is_judged_by_the_task(workflow):
+    assert workflow["States"]["AwaitInput"]["Catch"][0] == {"ErrorEquals": ["States.Timeout"], "Next": "ExpireInput"}
+    assert workflow["States"]["ExpireInput"]["Next"] == "WhatNext"
 
 
 def test_waiting_for_the_client_is_not_repeated_when_its_time_is_over(workflow):
