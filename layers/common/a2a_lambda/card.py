@@ -1,4 +1,4 @@
-"""The agent card in the shapes of the three dialects (specification section 8; 0.3 section 5; the legacy draft).
+"""The agent card in the shapes of the dialects (specification section 8; 0.3 section 5; the legacy draft).
 
 Everything on it comes from the agent and from what the stack really does.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .agent import Agent, Skill
+from .agent import Agent, Extension, Skill
 
 Card = dict[str, Any]
 
@@ -22,18 +22,20 @@ class Stack:
     jwt_issuer: str = ""
 
 
-def v1_card(agent: Agent, stack: Stack, url: str) -> Card:
-    """A strict 1.0 card. ``url`` is the interface's."""
+def v1_card(agent: Agent, stack: Stack, base_url: str) -> Card:
+    """A strict 1.0 card: nothing on it that 1.0 does not know. ``base_url`` has no slash at its end.
+
+    Clients take the first JSON-RPC interface that they can speak, so the order counts.
+    """
     card: Card = {
         "name": agent.name,
         "description": agent.description,
         "version": agent.version,
-        "supportedInterfaces": [{"url": url, "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}],
-        "capabilities": {
-            "streaming": False,
-            "pushNotifications": stack.push_notifications,
-            "extendedAgentCard": False,
-        },
+        "supportedInterfaces": [
+            {"url": f"{base_url}/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"},
+            {"url": base_url, "protocolBinding": "HTTP+JSON", "protocolVersion": "1.0"},
+        ],
+        "capabilities": _capabilities(agent, stack),
         "defaultInputModes": list(agent.input_modes),
         "defaultOutputModes": list(agent.output_modes),
         "skills": [_skill(skill) for skill in agent.skills],
@@ -44,25 +46,61 @@ def v1_card(agent: Agent, stack: Stack, url: str) -> Card:
         card["documentationUrl"] = agent.documentation_url
     schemes = _security(stack)
     if schemes:
-        card["securitySchemes"] = schemes
+        card["securitySchemes"] = {name: {kind: scheme} for name, (kind, _, scheme) in schemes.items()}
         card["securityRequirements"] = [{"schemes": {name: {"list": []}}} for name in schemes]
     return card
 
 
-def legacy_card(agent: Agent, stack: Stack, url: str) -> Card:
+def dual_card(agent: Agent, stack: Stack, base_url: str) -> Card:
+    """A card for clients of 1.0 and of 0.3 (its section 5.5): each finds its fields, and ignores those of the other."""
+    url = f"{base_url}/"
+    card = v1_card(agent, stack, base_url)
+    card["supportedInterfaces"].append({"url": url, "protocolBinding": "JSONRPC", "protocolVersion": "0.3"})
+    card |= {
+        "protocolVersion": "0.3.0",
+        "url": url,
+        "preferredTransport": "JSONRPC",
+        "additionalInterfaces": [{"url": url, "transport": "JSONRPC"}],
+        "supportsAuthenticatedExtendedCard": False,
+    }
+    schemes = _security(stack)
+    if schemes:
+        card["security"] = [{name: []} for name in schemes]
+        for name, (_, kind, scheme) in schemes.items():
+            card["securitySchemes"][name] |= {"type": kind, **scheme}
+    return card
+
+
+def legacy_card(agent: Agent, stack: Stack, base_url: str) -> Card:
     """The card of the first drafts, at ``/agentCard``."""
     return {
         "name": agent.name,
         "description": agent.description,
         "version": agent.version,
-        "capabilities": {
-            "streaming": False,
-            "pushNotifications": stack.push_notifications,
-            "extendedAgentCard": False,
-        },
+        "capabilities": _capabilities(agent, stack),
         "skills": [{"name": skill.name, "description": skill.description} for skill in agent.skills],
-        "interfaces": [{"type": "json-rpc", "url": url, "version": "1.0"}],
+        "interfaces": [{"type": "json-rpc", "url": f"{base_url}/", "version": "1.0"}],
     }
+
+
+def _capabilities(agent: Agent, stack: Stack) -> Card:
+    capabilities: Card = {
+        "streaming": False,
+        "pushNotifications": stack.push_notifications,
+        "extendedAgentCard": False,
+    }
+    if agent.extensions:
+        capabilities["extensions"] = [_extension(extension) for extension in agent.extensions]
+    return capabilities
+
+
+def _extension(extension: Extension) -> Card:
+    card: Card = {"uri": extension.uri, "required": extension.required}
+    if extension.description:
+        card["description"] = extension.description
+    if extension.params is not None:
+        card["params"] = dict(extension.params)
+    return card
 
 
 def _skill(skill: Skill) -> Card:
@@ -72,22 +110,12 @@ def _skill(skill: Skill) -> Card:
     return card
 
 
-def _security(stack: Stack) -> Card:
+def _security(stack: Stack) -> dict[str, tuple[str, str, Card]]:
+    """How callers prove who they are: for each scheme its kind as 1.0 names it, as 0.3 does, and what both say."""
     if stack.auth_mode == "JWT":
-        return {
-            "jwt": {
-                "openIdConnectSecurityScheme": {
-                    "openIdConnectUrl": f"{stack.jwt_issuer.rstrip('/')}/.well-known/openid-configuration"
-                }
-            }
-        }
+        url = f"{stack.jwt_issuer.rstrip('/')}/.well-known/openid-configuration"
+        return {"jwt": ("openIdConnectSecurityScheme", "openIdConnect", {"openIdConnectUrl": url})}
     if stack.auth_mode == "IAM":
-        return {
-            "sigv4": {
-                "httpAuthSecurityScheme": {
-                    "scheme": "AWS4-HMAC-SHA256",
-                    "description": "Requests are signed with AWS Signature Version 4 for the service execute-api.",
-                }
-            }
-        }
+        text = "Requests are signed with AWS Signature Version 4 for the service execute-api."
+        return {"sigv4": ("httpAuthSecurityScheme", "http", {"scheme": "AWS4-HMAC-SHA256", "description": text})}
     return {}

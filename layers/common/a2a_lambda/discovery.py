@@ -7,19 +7,19 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 from .agent import Agent
-from .card import Card, Stack, legacy_card, v1_card
+from .card import Card, Stack, dual_card, legacy_card, v1_card
 from .http import HttpRequest, HttpResponse, json_response
 
 MAX_AGE = 300
 """Seconds for which a card may be used without asking again."""
 
 _BUILDERS: dict[str, tuple[Callable[[Agent, Stack, str], Card], str]] = {
-    "/.well-known/agent-card.json": (v1_card, ""),
-    "/.well-known/agent.json": (v1_card, ""),
+    "/.well-known/agent-card.json": (dual_card, ""),
+    "/.well-known/agent.json": (dual_card, ""),
     "/v1/.well-known/agent-card.json": (v1_card, "/v1"),
     "/agentCard": (legacy_card, ""),
 }
-"""Path to the card's shape, and to the path below the base URL under which its interface is."""
+"""Path to the card's shape, and to the path below the base URL under which its interfaces are."""
 
 PATHS = frozenset(_BUILDERS)
 
@@ -35,7 +35,7 @@ class Discovery:
     def answer(self, request: HttpRequest) -> HttpResponse:
         """The card at ``request.path``, which is one of ``PATHS``; 304 if the client has it already."""
         builder, below = _BUILDERS[request.path]
-        card = json_response(builder(self._agent, self._stack, request.base_url + (below or "/")))
+        card = json_response(builder(self._agent, self._stack, request.base_url + below))
         etag = f'"{hashlib.sha256(card.body.encode()).hexdigest()[:32]}"'
         caching = {"etag": etag, "cache-control": f"public, max-age={MAX_AGE}", "last-modified": self._modified}
         asked = request.headers.get("if-none-match")

@@ -1,0 +1,67 @@
+"""An agent for conformance kits: what it does is said by the beginning of the message's id.
+
+The prefixes are those of the public A2A Technology Compatibility Kit. Any other message is worked on for a moment, so
+that there is time to cancel the task, to follow it up and to register webhooks, and then completed.
+"""
+
+from base64 import b64encode
+
+from a2a_lambda.agent import Agent, Message, Part, Skill, TaskContext
+
+agent = Agent(
+    name="ConformanceAgent",
+    version="1.0.0",
+    description="Does what conformance kits ask for by the prefix of a message's id.",
+    input_modes=["text/plain", "application/json", "application/pdf", "image/*"],
+    skills=[
+        Skill(
+            id="conformance",
+            name="Conformance",
+            description="Completes, rejects, asks for input, or answers directly, as the message's id says.",
+            tags=["conformance"],
+            examples=["Hello"],
+        )
+    ],
+)
+
+# The first prefix that fits counts: the longer one of two comes first.
+ARTIFACTS: dict[str, Part] = {
+    "tck-artifact-text": {"text": "Generated text content"},
+    "tck-artifact-file-url": {
+        "url": "https://example.com/output.txt",
+        "filename": "output.txt",
+        "mediaType": "text/plain",
+    },
+    "tck-artifact-file": {
+        "raw": b64encode(b"Generated file content\n").decode(),
+        "filename": "output.txt",
+        "mediaType": "text/plain",
+    },
+    "tck-artifact-data": {"data": {"key": "value", "count": 42}},
+}
+
+
+@agent.on_message
+def answer_directly(message: Message) -> str | None:
+    return "Direct message response" if message["messageId"].startswith("tck-message-response") else None
+
+
+@agent.step
+def begin(task: TaskContext) -> None:
+    message_id = task.message["messageId"]
+    artifact = next((part for prefix, part in ARTIFACTS.items() if message_id.startswith(prefix)), None)
+    if artifact is not None:
+        task.artifact("output", parts=[artifact])
+        task.complete()
+    elif message_id.startswith("tck-complete-task"):
+        task.complete("Hello from TCK")
+    elif message_id.startswith("tck-input-required"):
+        task.require_input("What next?", then="begin")
+    elif message_id.startswith("tck-reject-task"):
+        task.reject("rejected")
+
+
+@agent.step(wait=1.5)
+def end(task: TaskContext) -> None:
+    task.artifact("response", text=f"You said: {task.text}")
+    task.complete("Done.")

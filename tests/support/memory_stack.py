@@ -1,0 +1,147 @@
+"""The services over the ports in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+from callers import ALICE, Caller
+from harness import ENDPOINT, Options, Reply, Stack
+
+from a2a_lambda.caretaker import Caretaker
+from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
+from a2a_lambda.endpoint import Endpoint
+from a2a_lambda.execution import Executor, StepFailure
+from a2a_lambda.http import HttpRequest
+from a2a_lambda.jsonrpc import JsonRpc
+from a2a_lambda.ports import Unavailable
+from a2a_lambda.push_configs import PushConfigService
+from a2a_lambda.reception import Reception
+from a2a_lambda.rest import Rest
+from a2a_lambda.service import AgentService
+from a2a_lambda.tasks import TaskService
+from a2a_lambda.testing import MemoryPushConfigs, MemoryTasks, MemoryWorkflow
+from a2a_lambda.webhook_url import WebhookPolicy
+
+
+class BreakableWorkflow(MemoryWorkflow):
+    """Step Functions with outages."""
+
+    broken = False
+
+    def start(self, task_id: str) -> None:
+        self._check()
+        super().start(task_id)
+
+    def stop(self, task_id: str) -> None:
+        self._check()
+        super().stop(task_id)
+
+    def resume(self, token: str) -> None:
+        self._check()
+        super().resume(token)
+
+    def _check(self) -> None:
+        if self.broken:
+            raise Unavailable("Throttled")
+
+
+class MemoryStack(Stack):
+    """See :class:`~harness.Stack`. ``failures`` are the step failures that the executor told of,
+    ``fault`` is what was behind the last internal error."""
+
+    def __init__(self, options: Options, tasks: MemoryTasks | None = None) -> None:
+        super().__init__(options)
+        self.tasks: MemoryTasks = tasks or MemoryTasks()
+        self.configs: MemoryPushConfigs = MemoryPushConfigs(self.tasks)
+        self.workflow = BreakableWorkflow()
+        self.failures: list[StepFailure] = []
+        self.fault: Exception | None = None
+        policy = WebhookPolicy.of(options.allow_insecure, options.allowed_cidrs)
+        push_configs = PushConfigService(self.tasks, self.configs, policy, self.time)
+        task_service = TaskService(
+            self.tasks,
+            push_configs,
+            self.workflow,
+            self.time,
+            self.time.sleep,
+            blocking_seconds=options.blocking_seconds,
+        )
+        agent = options.agent
+        reception = Reception(agent.input_modes, agent.extensions, agent.first_look)
+        self.service = AgentService(task_service, push_configs, options.push_notifications, reception)
+        self.endpoint = Endpoint(
+            JsonRpc([legacy_params.DIALECT, v0_3_params.DIALECT, v1_params.DIALECT], self.service.execute),
+            Rest(v1_params.DIALECT, self.service.execute),
+            frozenset(extension.uri for extension in agent.extensions),
+        )
+
+    def http(
+        self,
+        method: str,
+        path: str,
+        body: str | bytes = "",
+        headers: dict[str, str] | None = None,
+        caller: Caller = ALICE,
+        query: str = "",
+    ) -> Reply:
+        request = HttpRequest(
+            method=method,
+            path=path,
+            owner=caller.owner,
+            base_url=ENDPOINT,
+            headers={name.lower(): value for name, value in (headers or {}).items()},
+            query=dict(parse_qsl(query, keep_blank_values=True)),
+            body=body.encode() if isinstance(body, str) else body,
+        )
+        exchange = self.endpoint.answer(request)
+        self.fault, response = exchange.fault, exchange.response
+        return Reply(response.status, dict(response.headers), response.body)
+
+    def executor(self, **changed: Any) -> Executor:
+        """An executor as a new execution environment has it."""
+        arguments: dict[str, Any] = {
+            "agent": self.options.agent,
+            "store": self.tasks,
+            "clock": self.time,
+            "sleep": self.time.sleep,
+            "on_failure": self.failures.append,
+            "retention": timedelta(days=30),
+            "inline_wait": self.options.inline_wait,
+        }
+        return Executor(**{**arguments, **changed})
+
+    def run(self, task_id: str, remaining_ms: Callable[[], int] = lambda: 60_000) -> dict[str, Any]:
+        return dict(self.executor().run(task_id, remaining_ms))
+
+    def caretaker(self) -> Caretaker:
+        return Caretaker(self.tasks, self.workflow, self.time)
+
+    def await_input(self, task_id: str, token: str) -> None:
+        self.caretaker().await_input(task_id, token)
+
+    def give_up(self, task_id: str) -> dict[str, Any]:
+        return dict(self.caretaker().fail(task_id))
+
+    def expire(self, task_id: str) -> dict[str, Any]:
+        return dict(self.caretaker().expire(task_id))
+
+    def snapshot(self) -> Any:
+        return dict(self.tasks.records), dict(self.configs.items), self.started(), self.stopped(), self.resumed()
+
+    def started(self) -> list[str]:
+        return list(self.workflow.started)
+
+    def stopped(self) -> list[str]:
+        return list(self.workflow.stopped)
+
+    def resumed(self) -> list[str]:
+        return list(self.workflow.resumed)
+
+    def break_workflow(self) -> None:
+        self.workflow.broken = True
+
+    def mend_workflow(self) -> None:
+        self.workflow.broken = False
