@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 from a2a_lambda.aws.push_config_table import PushConfigTable
-from a2a_lambda.aws.queues import SqsRedeliveryQueue
+from a2a_lambda.aws.queues import SqsRedeliveryQueue, StreamFailures
 from a2a_lambda.aws.stream import PoisonRecord, stream_record
 from a2a_lambda.aws.tracing import traceparent
-from a2a_lambda.notifier import Notifier
+from a2a_lambda.notifier import Notifier, StreamRecord
 from a2a_lambda.observability import MetricUnit, fault, log_attempts, logger, metrics
+from a2a_lambda.ports import Poison, Unavailable
 from a2a_lambda.sender import Sender
 from a2a_lambda.settings import Environment
 from a2a_lambda.webhook_url import WebhookPolicy
@@ -30,16 +31,22 @@ def notifier() -> Notifier:
     )
 
 
+@lru_cache(maxsize=1)
+def failures() -> StreamFailures:
+    return StreamFailures(Environment(os.environ).text("STREAM_FAILURES_QUEUE_URL"))
+
+
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    batch, poison = [], []
+    batch: list[StreamRecord] = []
+    poison: dict[str, Poison] = {}
     for record in event["Records"]:
         try:
             batch.append(stream_record(record))
         except PoisonRecord as error:
-            poison.append(error.sequence)
-            logger.error("poison record", extra={"sequence": error.sequence, **fault(error)})
+            poison[error.sequence] = error
     report = notifier().notify(batch)
+    failed = set(report.failed) | _put_aside(event["Records"], poison | report.poison, set(report.failed))
     log_attempts(report.attempts, first=True)
     metrics.add_metric(name="PushQueued", unit=MetricUnit.Count, value=report.queued)
     logger.info(
@@ -49,9 +56,26 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             "delivered": report.delivered,
             "queued": report.queued,
             "gone": report.gone,
-            "failed": len(report.failed),
+            "failed": len(failed),
         },
     )
-    # DynamoDB Streams takes up again at the lowest of these. A record that we cannot read stays failed: the event
-    # source splits the batch around it and hands it to the on-failure queue in the end.
-    return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in report.failed + poison]}
+    # DynamoDB Streams takes up again at the lowest of these.
+    return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in sorted(failed, key=int)]}
+
+
+def _put_aside(records: list[dict[str, Any]], poison: dict[str, Poison], failed: set[str]) -> set[str]:
+    """Poison does not keep its shard waiting: it goes to the queue of failures, for an operator. Answers what could
+    not even be put there. What comes again anyway, behind a failed record, is left for then."""
+    for record in records:
+        sequence = str(record["dynamodb"]["SequenceNumber"])
+        if sequence in failed:
+            return set()
+        if sequence in poison:
+            error = poison[sequence]
+            logger.error("poison record", extra={"sequence": sequence, **fault(error)})
+            try:
+                failures().send(record, type(error.__cause__).__name__)
+            except Unavailable:
+                return {sequence}
+            metrics.add_metric(name="PoisonRecords", unit=MetricUnit.Count, value=1)
+    return set()

@@ -9,6 +9,7 @@ from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode
 from a2a_lambda.aws.tracing import traceparent
 from a2a_lambda.observability import MetricUnit, fault, log_attempts, logger, metrics
+from a2a_lambda.ports import Unavailable
 from a2a_lambda.redelivery import Redeliverer
 from a2a_lambda.sender import Sender
 from a2a_lambda.settings import Environment
@@ -21,7 +22,7 @@ def redeliverer() -> Redeliverer:
     policy = WebhookPolicy.of(env.flag("ALLOW_INSECURE_WEBHOOKS", False), env.text("ALLOWED_WEBHOOK_CIDRS", ""))
     return Redeliverer(
         configs=PushConfigTable(env.text("PUSH_CONFIGS_TABLE")),
-        dead_letters=SqsDeadLetters(env.text("DEAD_LETTER_QUEUE_URL")),
+        dead_letters=dead_letters(),
         sender=Sender(policy),
         clock=lambda: datetime.now(UTC),
         trace=traceparent,
@@ -31,6 +32,11 @@ def redeliverer() -> Redeliverer:
 @lru_cache(maxsize=1)
 def queue() -> SqsRedeliveryQueue:
     return SqsRedeliveryQueue(Environment(os.environ).text("REDELIVERY_QUEUE_URL"))
+
+
+@lru_cache(maxsize=1)
+def dead_letters() -> SqsDeadLetters:
+    return SqsDeadLetters(Environment(os.environ).text("DEAD_LETTER_QUEUE_URL"))
 
 
 @metrics.log_metrics
@@ -48,11 +54,9 @@ def _done(record: dict[str, Any]) -> bool:
     try:
         message = decode(record["body"])
     except (KeyError, TypeError, ValueError) as error:
-        # Left to the queue: it goes to the dead letters as it is when it has been received too often.
-        logger.error("unreadable message", extra={"message_id": record["messageId"], **fault(error)})
-        return False
+        return _unreadable(record, error)
     result = redeliverer().redeliver(message)
-    log_attempts(result.attempts, first=False)
+    log_attempts([result.attempt] if result.attempt else [], first=False)
     logger.info(
         "redelivery",
         extra={
@@ -66,5 +70,18 @@ def _done(record: dict[str, Any]) -> bool:
         metrics.add_metric(name="PushDead", unit=MetricUnit.Count, value=1)
     if result.delay is None:
         return True
-    queue().defer(record["receiptHandle"], result.delay)
+    try:
+        queue().defer(record["receiptHandle"], result.delay)
+    except Unavailable as error:
+        # It comes back when the queue's own visibility timeout is over, and finds that it is not its time yet.
+        logger.warning("not deferred", extra={"message_id": record["messageId"], **fault(error)})
     return False
+
+
+def _unreadable(record: dict[str, Any], error: Exception) -> bool:
+    """Its group must not wait for it, and an operator has to see it: to the dead letters as it is."""
+    logger.error("unreadable message", extra={"message_id": record["messageId"], **fault(error)})
+    message_group = record["attributes"]["MessageGroupId"]
+    dead_letters().send_unreadable(record["body"], message_group, record["messageId"], "unreadable")
+    metrics.add_metric(name="PushDead", unit=MetricUnit.Count, value=1)
+    return True

@@ -6,20 +6,24 @@ A config is *backlogged* while events of it wait in the queue; then every later 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
+from . import schedule
 from .changes import Change
 from .dialects.webhooks import BY_NAME
 from .outcome import Answer, Outcome
 from .ports import QueuedNotification
 from .records import PushConfig
 
+HORIZON = timedelta(seconds=schedule.HORIZON)
+
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One webhook body: event ``n`` of a generation, in the dialect of its config.
+    """One webhook body: event ``n`` of a generation, in the dialect of its config; ``last`` of that generation or not.
 
     ``nonce`` is set where the event repeats a state for a config that was registered late.
     """
@@ -27,6 +31,7 @@ class Notification:
     generation: int
     n: int
     body: str
+    last: bool
     written_at: str
     nonce: str = ""
 
@@ -37,12 +42,15 @@ def notifications(config: PushConfig, changes: Iterable[tuple[Change, str]]) -> 
     What is settled already is dropped: the config was registered later, or the batch is a replay.
     """
     dialect = BY_NAME[config.dialect]
-    return [
-        Notification(change.generation, n, body, change.written_at, nonce)
-        for change, nonce in changes
-        if change.generation > config.settled_through
-        for n, body in dialect.notifications(change)
-    ]
+    heard: list[Notification] = []
+    for change, nonce in changes:
+        if change.generation > config.settled_through:
+            bodies = dialect.notifications(change)
+            heard += [
+                Notification(change.generation, n, body, place == len(bodies), change.written_at, nonce)
+                for place, (n, body) in enumerate(bodies, start=1)
+            ]
+    return heard
 
 
 def undelivered(sent: Sequence[Notification], answers: Sequence[Answer]) -> Sequence[Notification]:
@@ -56,19 +64,69 @@ def gone(answers: Sequence[Answer]) -> bool:
     return bool(answers) and answers[-1].outcome is Outcome.GONE
 
 
-def queued(config: PushConfig, waiting: Sequence[Notification]) -> list[QueuedNotification]:
-    """The messages for the queue: one per generation, in order."""
+def queued(config: PushConfig, waiting: Iterable[Notification]) -> list[QueuedNotification]:
+    """The messages for the queue, in order."""
     return [
         QueuedNotification(
             task_id=config.task_id,
             config_id=config.config_id,
             incarnation=config.incarnation,
-            generation=generation,
-            bodies=tuple((item.n, item.body) for item in items),
+            generation=item.generation,
+            n=item.n,
+            body=item.body,
+            last=item.last,
             dialect=config.dialect,
-            written_at=items[0].written_at,
-            nonce=nonce,
+            written_at=item.written_at,
+            nonce=item.nonce,
         )
-        for (generation, nonce), group in groupby(waiting, key=lambda item: (item.generation, item.nonce))
-        for items in [list(group)]
+        for item in waiting
     ]
+
+
+def failed(
+    config: PushConfig, answer: Answer, now: datetime, delay: Callable[[int, float | None], int] = schedule.delay
+) -> PushConfig:
+    """The config after one more failure. The schedule is the config's: what waits behind does not start anew."""
+    attempts = config.attempts + 1
+    return replace(
+        config,
+        attempts=attempts,
+        failing_since=config.failing_since or now,
+        last_attempt_at=now,
+        next_attempt_at=now + timedelta(seconds=delay(attempts, answer.retry_after)),
+        last_error=reason(answer),
+    )
+
+
+def exhausted(config: PushConfig, horizon: timedelta = HORIZON) -> bool:
+    """Whether the webhook has failed for the whole horizon: the latest attempt, too, which was made after it."""
+    if config.failing_since is None or config.last_attempt_at is None:
+        return False
+    return config.last_attempt_at - config.failing_since >= horizon
+
+
+def reason(answer: Answer) -> str:
+    """Why an attempt failed, in a word that a client may see."""
+    return answer.error or f"status {answer.status}"
+
+
+class Acknowledged:
+    """The last few thousand notifications that receivers acknowledged to this execution environment.
+
+    A shortcut and not a ledger: when a batch comes again because something else in it failed, or the cursor could not
+    be written, what arrived need not be sent again. Forgetting it costs a duplicate and nothing else.
+    """
+
+    def __init__(self, size: int = 20_000) -> None:
+        self._size = size
+        self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def add(self, config: PushConfig, webhook_id: str) -> None:
+        """The present revision of the config has it."""
+        self._seen[config.revision, webhook_id] = None
+        if len(self._seen) > self._size:
+            self._seen.popitem(last=False)
+
+    def has(self, config: PushConfig, webhook_id: str) -> bool:
+        """Whether this revision is known to have it."""
+        return (config.revision, webhook_id) in self._seen

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from .changes import Change, changes, status_update
-from .delivery import Notification, gone, notifications, queued, undelivered
+from .delivery import Acknowledged, Notification, failed, gone, notifications, queued, undelivered
 from .model import moment
 from .outcome import Answer, Outcome, Post
-from .ports import Clock, PushConfigStore, QueuedNotification, RedeliveryQueue, Unavailable
+from .ports import Clock, Poison, PushConfigStore, QueuedNotification, RedeliveryQueue, Unavailable
 from .records import PushConfig, TaskRecord
 from .webhook import Signer, post, unsigned, webhook_id
+
+_READING = timedelta(seconds=20)
+"""How long configs may be read before the rest of the batch is left to the next invocation: when the table does not
+answer, each takes seconds, and a function that runs out of time forgets what it has delivered."""
 
 
 class Lanes(Protocol):
@@ -54,9 +58,14 @@ class Attempt:
 
 @dataclass(slots=True)
 class Report:
-    """What became of a batch. ``failed`` are the sequence numbers from which the stream has to come again."""
+    """What became of a batch.
+
+    ``failed`` are the sequence numbers from which the stream has to come again, ``poison`` those that never will get
+    through, each with its cause: the caller puts them aside.
+    """
 
     failed: list[str] = field(default_factory=list)
+    poison: dict[str, Poison] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     queued: int = 0
     gone: int = 0
@@ -69,15 +78,16 @@ class Report:
 
 @dataclass(slots=True)
 class _Delivery:
-    """The events of one config in this batch."""
+    """The events of one config in this batch. ``started`` has the moment of each attempt."""
 
     config: PushConfig
     events: list[Notification]
     answers: list[Answer] = field(default_factory=list)
+    started: list[datetime] = field(default_factory=list)
 
 
 class Notifier:
-    """Keep it between batches: it remembers hosts that hung.
+    """Keep it between batches: it remembers hosts that hung, and what was acknowledged.
 
     ``first_attempt_seconds`` is the deadline of the whole batch; ``shun`` is for how long a host that hung gets no
     first attempts; ``trace`` gives the W3C traceparent of the present invocation, if there is one.
@@ -103,44 +113,60 @@ class Notifier:
         self._seconds = first_attempt_seconds
         self._shun = shun
         self._trace = trace
-        self._hung: dict[str, float] = {}
+        self._hung: dict[str, datetime] = {}
+        self._acknowledged = Acknowledged()
 
     def notify(self, batch: Sequence[StreamRecord]) -> Report:
-        """Deliver the batch or queue it. What can be neither is reported as failed, with all else of its task."""
+        """Deliver the batch or queue it. What can be neither is reported as failed, with all after it of its task."""
         report = Report()
         by_task: dict[str, list[StreamRecord]] = {}
         for record in batch:
             by_task.setdefault(record.task_id, []).append(record)
         deliveries: list[_Delivery] = []
+        removed: list[PushConfig] = []
         failed_tasks: set[str] = set()
+        started = self._clock()
         for task_id, records in by_task.items():
             try:
-                deliveries += self._of_task(task_id, records)
+                if self._clock() - started > _READING:
+                    raise Unavailable
+                configs = self._configs.of_task(task_id)
             except Unavailable:
                 failed_tasks.add(task_id)
+                continue
+            except Poison as error:
+                report.poison |= {record.sequence: error for record in records}
+                continue
+            deliveries += self._deliveries(configs, records, report)
+            if any(record.new is None for record in records):
+                removed += configs
         self._first_attempt([delivery for delivery in deliveries if self._direct(delivery.config)], report)
         failed_tasks |= self._settle(deliveries, report)
+        failed_tasks |= self._remove([config for config in removed if config.task_id not in failed_tasks])
         report.failed = [record.sequence for record in batch if record.task_id in failed_tasks]
         return report
 
-    def _of_task(self, task_id: str, records: Sequence[StreamRecord]) -> list[_Delivery]:
-        configs = self._configs.of_task(task_id)
-        if any(record.new is None for record in records):
-            # The task has expired, and its configs go with it.
-            for config in configs:
-                self._configs.delete(config)
-            return []
-        deliveries = []
-        for config in configs:
-            heard = [pair for record in records if record.new for pair in _heard(config, record.old, record.new)]
-            events = notifications(config, heard)
-            if events:
-                deliveries.append(_Delivery(config, events))
-        return deliveries
+    def _deliveries(
+        self, configs: Sequence[PushConfig], records: Sequence[StreamRecord], report: Report
+    ) -> list[_Delivery]:
+        """What each config has yet to hear of the records of its task. A record that cannot be told is poison."""
+        events: dict[str, list[Notification]] = {config.config_id: [] for config in configs}
+        for record in records:
+            try:
+                heard = _notifications(configs, record)
+            except Poison as error:
+                report.poison[record.sequence] = error
+                continue
+            for config, of_record in zip(configs, heard, strict=True):
+                events[config.config_id] += [
+                    event for event in of_record if not self._acknowledged.has(config, _identity(config, event))
+                ]
+        return [_Delivery(config, events[config.config_id]) for config in configs if events[config.config_id]]
 
     def _direct(self, config: PushConfig) -> bool:
         """Whether a first attempt may be made: nothing waits, and the host did not just hang."""
-        return not config.backlogged and self._hung.get(_host(config), 0.0) <= self._clock().timestamp()
+        until = self._hung.get(_host(config))
+        return not config.backlogged and (until is None or until <= self._clock())
 
     def _first_attempt(self, deliveries: Sequence[_Delivery], report: Report) -> None:
         if not deliveries:
@@ -148,68 +174,120 @@ class Notifier:
         lanes = (self._lane(delivery) for delivery in deliveries)
         for delivery, answers in zip(deliveries, self._sender.run(lanes, self._seconds), strict=True):
             delivery.answers = answers
-            now = self._clock()
-            if answers and answers[-1].error == "timeout":
-                self._hung[_host(delivery.config)] = (now + self._shun).timestamp()
-            for event, answer in zip(delivery.events, answers, strict=False):
-                report.attempts.append(attempt(delivery.config, event, answer, self._clock))
+            self._note_hanging(delivery)
+            config = delivery.config
+            for event, answer, started in zip(delivery.events, answers, delivery.started, strict=False):
+                identity = _identity(config, event)
+                report.attempts.append(attempt(config, event.written_at, identity, answer, started))
+                if answer.outcome is Outcome.DELIVERED:
+                    self._acknowledged.add(config, identity)
 
     def _lane(self, delivery: _Delivery) -> Iterator[Post]:
+        """The posts of one config, each made when the one before was acknowledged. None is sent unsigned because the
+        key cannot be had: such events go to the queue."""
         trace = self._trace()
+        config = delivery.config
         for event in delivery.events:
-            yield post(
-                delivery.config,
-                event.generation,
-                event.n,
-                event.body,
-                delivery.config.dialect,
-                self._clock(),
-                self._sign,
-                trace,
-            )
+            now = self._clock()
+            try:
+                request = post(config, _identity(config, event), event.body, config.dialect, now, self._sign, trace)
+            except Unavailable:
+                return
+            delivery.started.append(now)
+            yield request
+
+    def _note_hanging(self, delivery: _Delivery) -> None:
+        """A host hangs if it let most of the deadline pass; who only came late in a long lane does not."""
+        now = self._clock()
+        last = delivery.answers[-1] if delivery.answers else None
+        if last is not None and last.error == "timeout" and last.seconds >= self._seconds / 2:
+            self._hung = {host: until for host, until in self._hung.items() if until > now}
+            self._hung[_host(delivery.config)] = now + self._shun
 
     def _settle(self, deliveries: Sequence[_Delivery], report: Report) -> set[str]:
         """Queue what was not acknowledged: first the cursor, then the messages, so that nothing can overtake them even
         if we stop in between. Answers the tasks for which that failed."""
-        failed: set[str] = set()
+        failed_tasks: set[str] = set()
         messages: list[QueuedNotification] = []
         for delivery in deliveries:
-            config = delivery.config
-            waiting = undelivered(delivery.events, delivery.answers)
-            if not waiting or config.task_id in failed:
-                continue
             try:
-                if gone(delivery.answers):
-                    self._configs.delete(config)
-                    report.gone += 1
-                elif self._configs.raise_queued(config, waiting[-1].generation):
-                    messages += queued(config, waiting)
+                messages += self._waiting(delivery, report)
             except Unavailable:
-                failed.add(config.task_id)
+                failed_tasks.add(delivery.config.task_id)
         report.queued = len(messages)
-        return failed | {task_id for task_id, _ in (self._queue.send(messages) if messages else ())}
+        return failed_tasks | {task_id for task_id, _ in (self._queue.send(messages) if messages else ())}
+
+    def _waiting(self, delivery: _Delivery, report: Report) -> list[QueuedNotification]:
+        config = delivery.config
+        waiting = undelivered(delivery.events, delivery.answers)
+        if not waiting:
+            if config.failing_since is not None:
+                # Otherwise its next failure, perhaps months later, would count from then and give up at once.
+                self._configs.recover(config)
+            return []
+        if gone(delivery.answers) and self._configs.retire(config):
+            report.gone += 1
+            return []
+        exists = self._configs.raise_queued(config, waiting[-1].generation, self._failure(delivery))
+        return queued(config, waiting) if exists else []
+
+    def _failure(self, delivery: _Delivery) -> PushConfig | None:
+        """The config as the failed first attempt leaves it: the next one keeps the schedule, and ``Retry-After``.
+
+        Not after a timeout: it was our deadline, which is short. Redelivery has more time and tries at once.
+        """
+        last = delivery.answers[-1] if delivery.answers else None
+        if last is None or last.outcome is not Outcome.RETRY or last.error == "timeout":
+            return None
+        return failed(delivery.config, last, self._clock())
+
+    def _remove(self, configs: Sequence[PushConfig]) -> set[str]:
+        """The task has expired, and its configs go with it."""
+        failed_tasks = set()
+        for config in configs:
+            try:
+                self._configs.delete(config)
+            except Unavailable:
+                failed_tasks.add(config.task_id)
+        return failed_tasks
 
 
-def attempt(config: PushConfig, event: Notification, answer: Answer, clock: Clock) -> Attempt:
-    """The attempt for the log."""
-    acknowledged = answer.outcome is Outcome.DELIVERED
+def attempt(config: PushConfig, written_at: str, identity: str, answer: Answer, started: datetime) -> Attempt:
+    """The attempt for the log. It ended ``answer.seconds`` after it was ``started``."""
+    latency = (started - moment(written_at)).total_seconds() + answer.seconds
     return Attempt(
-        webhook_id=webhook_id(config, event.generation, event.n),
+        webhook_id=identity,
         host=_host(config),
         outcome=answer.error or str(answer.status),
         milliseconds=round(answer.seconds * 1000),
-        latency=max(0.0, (clock() - moment(event.written_at)).total_seconds()) if acknowledged else None,
+        latency=max(0.0, latency) if answer.outcome is Outcome.DELIVERED else None,
     )
 
 
-def _heard(config: PushConfig, old: TaskRecord | None, new: TaskRecord) -> Iterator[tuple[Change, str]]:
+def _heard(config: PushConfig, record: StreamRecord) -> Iterator[tuple[Change, str]]:
     """What this write means for this config: its changes, or the announcement made for it."""
+    old, new = record.old, record.new
+    if new is None:
+        return
     before = old.announcement if old is not None else None
     if new.announcement is not None and new.announcement != before:
         if new.announcement[0] == config.config_id:
             yield Change(new.generation, (status_update(new.task),), new.task), new.announcement[1]
     elif old is None or old.generation != new.generation:
         yield changes(old.task if old else None, new.task, new.generation, new.open_artifacts), ""
+
+
+def _notifications(configs: Sequence[PushConfig], record: StreamRecord) -> list[list[Notification]]:
+    """What each config has yet to hear of a record. Raises :class:`Poison`."""
+    try:
+        return [notifications(config, _heard(config, record)) for config in configs]
+    except Exception as error:
+        # Whatever it is, it comes from what is stored, and must not keep the other tasks of the shard waiting.
+        raise Poison(record.task_id) from error
+
+
+def _identity(config: PushConfig, event: Notification) -> str:
+    return webhook_id(config, event.generation, event.n, event.nonce)
 
 
 def _host(config: PushConfig) -> str:

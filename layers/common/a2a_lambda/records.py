@@ -86,10 +86,12 @@ class TaskRecord:
 class PushConfig:
     """One item of PushConfigsTable: a webhook registered for a task, and how far its delivery has come.
 
-    ``incarnation`` tells a config from one of the same id that was deleted before. ``queued_through`` and
-    ``settled_through`` are the delivery cursor, in generations: settled means delivered or dead-lettered.
-    ``attempts``, ``failing_since`` and ``next_attempt_at`` are the retry schedule, which belongs to the config and not
-    to a message. ``event_types`` (legacy dialect) empty means all.
+    ``incarnation`` tells a config from one of the same id that was deleted before; ``revision`` is another one each
+    time that it is set. ``queued_through`` and ``settled_through`` are the delivery cursor, in generations: settled
+    means delivered or dead-lettered. ``attempts`` (failed ones in a row), ``failing_since`` and ``next_attempt_at`` are
+    the retry schedule, which belongs to the config and not to a message. ``delivered_through`` and
+    ``last_attempt_at`` know of the attempts that were recorded; a first attempt that succeeds writes nothing.
+    ``event_types`` (legacy dialect) empty means all.
     """
 
     task_id: str
@@ -98,14 +100,17 @@ class PushConfig:
     url: str
     dialect: str
     incarnation: str
+    revision: str = ""
     token: str | None = None
     authentication: AuthenticationInfo | None = None
     event_types: tuple[str, ...] = ()
     queued_through: int = 0
     settled_through: int = 0
+    delivered_through: int = 0
     attempts: int = 0
     failing_since: datetime | None = None
     next_attempt_at: datetime | None = None
+    last_attempt_at: datetime | None = None
     last_error: str | None = None
     expires_at: int = 0
 

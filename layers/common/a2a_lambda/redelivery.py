@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Literal
 
 from . import schedule
-from .delivery import Notification
+from .delivery import HORIZON, Acknowledged, exhausted, failed, reason
 from .model import timestamp
 from .notifier import Attempt, Lanes, attempt
 from .outcome import Answer, Outcome, Post
-from .ports import Clock, DeadLetters, PushConfigStore, QueuedNotification
+from .ports import Clock, DeadLetters, PushConfigStore, QueuedNotification, Unavailable
 from .records import PushConfig
-from .webhook import Signer, post, unsigned
+from .webhook import Signer, post, unsigned, webhook_id
 
 Result = Literal["delivered", "dropped", "deferred", "dead", "gone"]
+
+_SOON = 1
+"""Seconds after which to look again at a config that was set again while we tried its old webhook."""
+
+_LATER = 10
+"""Seconds after which to go on when a table, a queue or the key was not to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +32,12 @@ class Redelivery:
 
     result: Result
     delay: int | None = None
-    attempts: list[Attempt] = field(default_factory=list)
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Redeliverer:
-    """``seconds`` is the wall clock of one attempt at a message, whatever its number of bodies."""
+    """``seconds`` is the wall clock of one attempt."""
 
     configs: PushConfigStore
     dead_letters: DeadLetters
@@ -39,84 +45,81 @@ class Redeliverer:
     clock: Clock
     sign: Signer = unsigned
     seconds: float = 15.0
-    horizon: timedelta = timedelta(seconds=schedule.HORIZON)
+    horizon: timedelta = HORIZON
     delay: Callable[[int, float | None], int] = schedule.delay
     trace: Callable[[], str | None] = lambda: None
+    acknowledged: Acknowledged = field(default_factory=Acknowledged)
 
     def redeliver(self, message: QueuedNotification) -> Redelivery:
         """Try the message, or decide that it is not its time, or that there is nobody to try it for."""
+        try:
+            return self._redeliver(message)
+        except Unavailable:
+            # Not the webhook's fault, so its schedule stays as it is.
+            return Redelivery("deferred", _LATER)
+
+    def _redeliver(self, message: QueuedNotification) -> Redelivery:
         config = self.configs.get(message.task_id, message.config_id)
         if config is None or config.incarnation != message.incarnation:
             return Redelivery("dropped")
-        if message.generation <= config.settled_through:
+        if message.generation <= config.settled_through and not message.redrive:
             return Redelivery("dropped")
         now = self.clock()
         if config.next_attempt_at is not None and now < config.next_attempt_at:
-            if self._exhausted(config, now):
-                return self._bury(config, message, "the webhook has failed for too long", [])
+            if exhausted(config, self.horizon):
+                return self._bury(config, message, config.last_error or "", None)
             return Redelivery("deferred", _until(config.next_attempt_at, now))
-        return self._attempt(config, message)
-
-    def _attempt(self, config: PushConfig, message: QueuedNotification) -> Redelivery:
-        (answers,) = self.sender.run(iter([self._lane(config, message)]), self.seconds)
-        attempts = [
-            attempt(config, Notification(message.generation, n, "", message.written_at), answer, self.clock)
-            for (n, _), answer in zip(message.bodies, answers, strict=False)
-        ]
-        last = answers[-1] if answers else Answer(error="timeout")
-        outcome = last.outcome if len(answers) < len(message.bodies) else _worst(answers)
-        if outcome is Outcome.DELIVERED and len(answers) == len(message.bodies):
-            self.configs.settle(config, message.generation, delivered=True)
-            return Redelivery("delivered", None, attempts)
-        if outcome is Outcome.GONE:
-            self.configs.delete(config)
-            return Redelivery("gone", None, attempts)
-        if outcome is Outcome.GIVE_UP:
-            return self._bury(config, message, _reason(last), attempts)
-        failed = self._failed(config, last)
-        self.configs.record_failure(config, failed)
-        assert failed.next_attempt_at is not None
-        if self._exhausted(failed, self.clock()):
-            return self._bury(failed, message, _reason(last), attempts)
-        return Redelivery("deferred", _until(failed.next_attempt_at, self.clock()), attempts)
-
-    def _lane(self, config: PushConfig, message: QueuedNotification) -> Iterator[Post]:
+        identity = webhook_id(config, message.generation, message.n, message.nonce)
+        if self.acknowledged.has(config, identity):  # only the cursor could not be written
+            return self._delivered(config, message, None)
         trace = self.trace()
-        for n, body in message.bodies:
-            yield post(config, message.generation, n, body, message.dialect, self.clock(), self.sign, trace)
+        request = post(config, identity, message.body, message.dialect, now, self.sign, trace)
+        ((answer,),) = self.sender.run(_one(request), self.seconds)
+        tried = attempt(config, message.written_at, identity, answer, now)
+        if answer.outcome is Outcome.DELIVERED:
+            self.acknowledged.add(config, identity)
+            return self._delivered(config, message, tried)
+        try:
+            return self._failed(config, message, answer, tried)
+        except Unavailable:
+            return Redelivery("deferred", _LATER, tried)
 
-    def _failed(self, config: PushConfig, answer: Answer) -> PushConfig:
-        """The config after one more failure. The schedule is the config's: what waits behind does not start anew."""
-        now = self.clock()
-        attempts = config.attempts + 1
-        return replace(
-            config,
-            attempts=attempts,
-            failing_since=config.failing_since or now,
-            next_attempt_at=now + timedelta(seconds=self.delay(attempts, answer.retry_after)),
-            last_error=_reason(answer),
-        )
+    def _delivered(self, config: PushConfig, message: QueuedNotification, tried: Attempt | None) -> Redelivery:
+        try:
+            if message.last:
+                current = self.configs.settle(config, message.generation, self.clock())
+                return Redelivery("delivered" if current else "deferred", None if current else _SOON, tried)
+            if config.failing_since is not None:
+                self.configs.recover(config)
+        except Unavailable:
+            return Redelivery("deferred", _LATER, tried)
+        return Redelivery("delivered", None, tried)
 
-    def _exhausted(self, config: PushConfig, now: datetime) -> bool:
-        return config.failing_since is not None and now - config.failing_since >= self.horizon
+    def _failed(self, config: PushConfig, message: QueuedNotification, answer: Answer, tried: Attempt) -> Redelivery:
+        if answer.outcome is Outcome.GONE and self.configs.retire(config):
+            return Redelivery("gone", None, tried)
+        if answer.outcome is Outcome.GIVE_UP:
+            return self._bury(config, message, reason(answer), tried)
+        changed = failed(config, answer, self.clock(), self.delay)
+        if answer.outcome is Outcome.GONE or not self.configs.record_failure(config, changed):
+            return Redelivery("deferred", _SOON, tried)
+        if exhausted(changed, self.horizon):
+            return self._bury(changed, message, reason(answer), tried)
+        assert changed.next_attempt_at is not None
+        return Redelivery("deferred", _until(changed.next_attempt_at, self.clock()), tried)
 
-    def _bury(
-        self, config: PushConfig, message: QueuedNotification, reason: str, attempts: list[Attempt]
-    ) -> Redelivery:
+    def _bury(self, config: PushConfig, message: QueuedNotification, why: str, tried: Attempt | None) -> Redelivery:
         """Give the message up: first to the dead letters, then the cursor, so that a crash in between loses nothing."""
-        self.dead_letters.send(message, f"{reason}; given up at {timestamp(self.clock())}")
-        self.configs.settle(config, message.generation, delivered=False)
-        return Redelivery("dead", None, attempts)
+        self.dead_letters.send(message, f"{why}; given up at {timestamp(self.clock())}")
+        if message.last and not self.configs.settle(config, message.generation, None):
+            return Redelivery("deferred", _SOON, tried)  # set again just now: the new webhook shall have its chance
+        return Redelivery("dead", None, tried)
 
 
-def _worst(answers: list[Answer]) -> Outcome:
-    return next((answer.outcome for answer in answers if answer.outcome is not Outcome.DELIVERED), Outcome.DELIVERED)
-
-
-def _reason(answer: Answer) -> str:
-    return answer.error or f"status {answer.status}"
+def _one(request: Post) -> Iterator[Iterator[Post]]:
+    return iter([iter([request])])
 
 
 def _until(moment: datetime, now: datetime) -> int:
-    """Whole seconds, at least one, at most what SQS can hide a message for."""
-    return min(max(1, ceil((moment - now).total_seconds())), schedule.LONGEST)
+    """Whole seconds, at least one, and not too many: meanwhile the webhook may be set again, or redriven."""
+    return min(max(1, ceil((moment - now).total_seconds())), schedule.LOOK)

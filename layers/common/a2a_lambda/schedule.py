@@ -16,6 +16,10 @@ JITTER = 0.2
 LONGEST = 43_000
 """Seconds. SQS hides a message for at most 12 h *since it was received*: the attempt itself has to fit in as well."""
 
+LOOK = 900
+"""Seconds after which a message that waits for a later attempt is looked at again. While it is hidden nothing can wake
+it, so this is how long a client that sets its webhook again may have to wait for the first event."""
+
 HORIZON = 3 * 86_400
 """Seconds for which a config may fail before its events go to the dead-letter queue."""
 

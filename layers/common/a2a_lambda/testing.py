@@ -108,7 +108,12 @@ class MemoryPushConfigs:
         if current is not None and existing is not None:
             if (current.incarnation, current.settled_through) != (config.incarnation, existing.settled_through):
                 raise Conflict
-            config = replace(config, queued_through=current.queued_through)
+            config = replace(
+                config,
+                queued_through=current.queued_through,
+                delivered_through=current.delivered_through,
+                last_attempt_at=current.last_attempt_at,
+            )
         self.items[key] = config
         if task.announcement is not None:
             self._tasks.announce(task)
@@ -130,41 +135,70 @@ class MemoryPushConfigs:
         if self._current(config) is not None:
             del self.items[config.task_id, config.config_id]
 
-    def raise_queued(self, config: PushConfig, generation: int) -> bool:
+    def retire(self, config: PushConfig) -> bool:
+        """See :class:`~.ports.PushConfigStore`."""
+        current = self._revision(config)
+        if current is not None:
+            del self.items[config.task_id, config.config_id]
+        return current is not None
+
+    def raise_queued(self, config: PushConfig, generation: int, failed: PushConfig | None = None) -> bool:
         """See :class:`~.ports.PushConfigStore`."""
         current = self._current(config)
         if current is None:
             return False
+        if failed is not None:
+            self.record_failure(config, failed)
+            current = self._current(config) or current
         self._put(replace(current, queued_through=max(current.queued_through, generation)))
         return True
 
-    def settle(self, config: PushConfig, generation: int, *, delivered: bool) -> None:
+    def settle(self, config: PushConfig, generation: int, delivered_at: datetime | None) -> bool:
         """See :class:`~.ports.PushConfigStore`."""
-        current = self._current(config)
-        if current is None or current.settled_through >= generation:
-            return
-        settled = replace(current, settled_through=generation)
-        if delivered:
-            settled = replace(settled, attempts=0, failing_since=None, next_attempt_at=None, last_error=None)
-        self._put(settled)
-
-    def record_failure(self, config: PushConfig, failed: PushConfig) -> None:
-        """See :class:`~.ports.PushConfigStore`."""
-        current = self._current(config)
-        if current is not None:
-            self._put(
-                replace(
-                    current,
-                    attempts=failed.attempts,
-                    failing_since=failed.failing_since,
-                    next_attempt_at=failed.next_attempt_at,
-                    last_error=failed.last_error,
-                )
+        current = self._revision(config)
+        if current is None:
+            return False
+        advances = current.settled_through < generation
+        settled = replace(current, settled_through=max(current.settled_through, generation))
+        if delivered_at is not None:
+            settled = replace(
+                _recovered(settled),
+                delivered_through=generation if advances else settled.delivered_through,
+                last_attempt_at=delivered_at,
             )
+        self._put(settled)
+        return True
+
+    def recover(self, config: PushConfig) -> None:
+        """See :class:`~.ports.PushConfigStore`."""
+        current = self._revision(config)
+        if current is not None:
+            self._put(_recovered(current))
+
+    def record_failure(self, config: PushConfig, failed: PushConfig) -> bool:
+        """See :class:`~.ports.PushConfigStore`."""
+        current = self._revision(config)
+        if current is None:
+            return False
+        self._put(
+            replace(
+                current,
+                attempts=failed.attempts,
+                failing_since=failed.failing_since,
+                next_attempt_at=failed.next_attempt_at,
+                last_attempt_at=failed.last_attempt_at,
+                last_error=failed.last_error,
+            )
+        )
+        return True
 
     def _current(self, config: PushConfig) -> PushConfig | None:
         current = self.items.get((config.task_id, config.config_id))
         return current if current is not None and current.incarnation == config.incarnation else None
+
+    def _revision(self, config: PushConfig) -> PushConfig | None:
+        current = self._current(config)
+        return current if current is not None and current.revision == config.revision else None
 
     def _put(self, config: PushConfig) -> None:
         self.items[config.task_id, config.config_id] = config
@@ -215,6 +249,10 @@ class MemoryDeadLetters:
     def send(self, message: QueuedNotification, reason: str) -> None:
         """See :class:`~.ports.DeadLetters`."""
         self.messages.append((message, reason))
+
+
+def _recovered(config: PushConfig) -> PushConfig:
+    return replace(config, attempts=0, failing_since=None, next_attempt_at=None, last_error=None)
 
 
 def _matches(record: TaskRecord, query: TaskQuery) -> bool:

@@ -17,31 +17,37 @@ RESERVED_HEADERS = frozenset(
 """Names in lower case that a client cannot choose for its credentials, because they are set here."""
 
 Headers = list[tuple[str, str]]
-Signer = Callable[[str, datetime, bytes], Headers]
-"""From webhook-id, time and body to the headers that prove where they come from."""
+Signer = Callable[[PushConfig, str, datetime, bytes], Headers]
+"""From config, webhook-id, time and body to the headers that prove where they come from. May raise ``Unavailable``."""
 
 
-def unsigned(_id: str, _now: datetime, _body: bytes) -> Headers:
+def unsigned(_config: PushConfig, _id: str, _now: datetime, _body: bytes) -> Headers:
     """The signer of a stack without a key."""
     return []
 
 
-def webhook_id(config: PushConfig, generation: int, n: int) -> str:
-    """The event's id with the config's: the same on every attempt, so that a receiver can tell a duplicate."""
-    return f"{config.task_id}.{generation}.{n}.{quote(config.config_id, safe='')}"
+def webhook_id(config: PushConfig, generation: int, n: int, nonce: str = "") -> str:
+    """The event's id with the config's: the same on every attempt, so that a receiver can tell a duplicate.
+
+    An announcement (one with a ``nonce``) has ids of its own: its client asked to hear the state, be it once more.
+    """
+    identity = f"{config.task_id}.{generation}.{n}.{quote(config.config_id, safe='')}"
+    return f"{identity}.{nonce}" if nonce else identity
 
 
 def post(
-    config: PushConfig, generation: int, n: int, body: str, dialect: str, now: datetime, sign: Signer, trace: str | None
+    config: PushConfig, identity: str, body: str, dialect: str, now: datetime, sign: Signer, trace: str | None
 ) -> Post:
-    """The request that tells ``config`` of event ``n`` of a generation. ``trace`` is a W3C ``traceparent``."""
-    raw = body.encode()
-    identity = webhook_id(config, generation, n)
+    """The request that tells ``config`` of an event. ``identity`` is its webhook-id, ``trace`` a W3C ``traceparent``.
+
+    A lone surrogate in a text becomes "?": it has no UTF-8, and the rest of the event is worth having.
+    """
+    raw = body.encode("utf-8", "replace")
     headers: Headers = [
         ("Content-Type", BY_NAME[dialect].CONTENT_TYPE),
         ("webhook-id", identity),
         ("webhook-timestamp", str(int(now.timestamp()))),
-        *sign(identity, now, raw),
+        *sign(config, identity, now, raw),
         *_credentials(config),
     ]
     if BY_NAME[dialect].VERSION:

@@ -113,6 +113,7 @@ def config_update(config: PushConfig) -> Item:
         "url": s(config.url),
         "dialect": s(config.dialect),
         "incarnation": s(config.incarnation),
+        "revision": s(config.revision),
         "eventTypes": s(dumps(list(config.event_types))),
         "expiresAt": n(config.expires_at),
     }
@@ -132,14 +133,21 @@ def push_config(item: Mapping[str, Mapping[str, Any]]) -> PushConfig:
         url=item["url"]["S"],
         dialect=item["dialect"]["S"],
         incarnation=item["incarnation"]["S"],
+        revision=item["revision"]["S"],
         token=item["token"]["S"] if "token" in item else None,
         authentication=json.loads(item["authentication"]["S"]) if "authentication" in item else None,
         event_types=tuple(json.loads(item["eventTypes"]["S"])),
         queued_through=int(item["queuedThrough"]["N"]),
         settled_through=int(item["settledThrough"]["N"]),
+        delivered_through=int(item["deliveredThrough"]["N"]) if "deliveredThrough" in item else 0,
         attempts=int(item["attempts"]["N"]) if "attempts" in item else 0,
-        failing_since=datetime.fromisoformat(item["failingSince"]["S"]) if "failingSince" in item else None,
-        next_attempt_at=datetime.fromisoformat(item["nextAttemptAt"]["S"]) if "nextAttemptAt" in item else None,
+        failing_since=_moment(item, "failingSince"),
+        next_attempt_at=_moment(item, "nextAttemptAt"),
+        last_attempt_at=_moment(item, "lastAttemptAt"),
         last_error=item["lastError"]["S"] if "lastError" in item else None,
         expires_at=int(item["expiresAt"]["N"]),
     )
+
+
+def _moment(item: Mapping[str, Mapping[str, Any]], name: str) -> datetime | None:
+    return datetime.fromisoformat(item[name]["S"]) if name in item else None

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from ..model import dumps
-from ..ports import Conflict
+from ..ports import Conflict, Poison
 from ..records import PushConfig, TaskRecord
 from .clients import client, guarded
 from .items import Item, config_item, config_update, n, push_config, s
 from .task_table import lost
 
 _FAILURE_FIELDS = "attempts, failingSince, nextAttemptAt, lastError"
+_FAIL = (
+    "SET attempts = :attempts, failingSince = :since, lastAttemptAt = :at, nextAttemptAt = :next, lastError = :error"
+)
+_REVISION = "revision = :revision"
 
 
 class PushConfigTable:
@@ -55,7 +60,11 @@ class PushConfigTable:
                 ConsistentRead=True,
             )
         )
-        return [push_config(item) for page in pages for item in page["Items"]]
+        items = [item for page in pages for item in page["Items"]]
+        try:
+            return [push_config(item) for item in items]
+        except (KeyError, TypeError, ValueError) as error:
+            raise Poison(task_id) from error
 
     @guarded
     def of_owner(self, owner: str) -> Sequence[PushConfig]:
@@ -87,59 +96,69 @@ class PushConfigTable:
     @guarded
     def delete(self, config: PushConfig) -> None:
         """See :class:`~..ports.PushConfigStore`."""
-        self._conditional(
-            client("dynamodb").delete_item,
-            config,
-            ExpressionAttributeValues={":incarnation": s(config.incarnation)},
-        )
+        self._conditional(client("dynamodb").delete_item, config)
 
     @guarded
-    def raise_queued(self, config: PushConfig, generation: int) -> bool:
+    def retire(self, config: PushConfig) -> bool:
         """See :class:`~..ports.PushConfigStore`."""
-        if config.queued_through >= generation:
-            # Only the notifier raises it, one batch of a task at a time: what we read is not older than what is there.
-            return True
-        return self._update(config, "SET queuedThrough = :generation", {":generation": n(generation)})
-
-    @guarded
-    def settle(self, config: PushConfig, generation: int, *, delivered: bool) -> None:
-        """See :class:`~..ports.PushConfigStore`."""
-        clear = f" REMOVE {_FAILURE_FIELDS}" if delivered else ""
-        self._update(
-            config,
-            f"SET settledThrough = :generation{clear}",
-            {":generation": n(generation)},
-            "settledThrough < :generation",
-        )
-
-    @guarded
-    def record_failure(self, config: PushConfig, failed: PushConfig) -> None:
-        """See :class:`~..ports.PushConfigStore`."""
-        assert failed.failing_since is not None
-        assert failed.next_attempt_at is not None
-        self._update(
-            config,
-            "SET attempts = :attempts, failingSince = :since, nextAttemptAt = :next, lastError = :error",
-            {
-                ":attempts": n(failed.attempts),
-                ":since": s(failed.failing_since.isoformat()),
-                ":next": s(failed.next_attempt_at.isoformat()),
-                ":error": s(failed.last_error or ""),
-            },
-        )
-
-    def _update(
-        self, config: PushConfig, expression: str, values: dict[str, Any], condition: str | None = None
-    ) -> bool:
         return self._conditional(
-            client("dynamodb").update_item,
-            config,
-            condition,
-            UpdateExpression=expression,
-            ExpressionAttributeValues={":incarnation": s(config.incarnation), **values},
+            client("dynamodb").delete_item, config, _REVISION, values={":revision": s(config.revision)}
         )
 
-    def _conditional(self, call: Any, config: PushConfig, condition: str | None = None, **arguments: Any) -> bool:
+    @guarded
+    def raise_queued(self, config: PushConfig, generation: int, failed: PushConfig | None = None) -> bool:
+        """See :class:`~..ports.PushConfigStore`."""
+        raised, higher = "queuedThrough = :generation", "queuedThrough < :generation"
+        values = {":generation": n(generation)}
+        if failed is not None:
+            expression, failure = _failure(failed)
+            values_too = {**values, **failure, ":revision": s(config.revision)}
+            if self._update(config, f"{expression}, {raised}", values_too, f"{_REVISION} AND {higher}"):
+                return True
+        if config.queued_through >= generation:
+            return True  # it never sinks
+        if self._update(config, f"SET {raised}", values, higher):
+            return True
+        # Gone; or an invocation that was taken for dead has come further than this one, which must not lower it.
+        return config.incarnation in {current.incarnation for current in self.of_task(config.task_id)}
+
+    @guarded
+    def settle(self, config: PushConfig, generation: int, delivered_at: datetime | None) -> bool:
+        """See :class:`~..ports.PushConfigStore`."""
+        advances = config.settled_through < generation  # not if an operator brought the message back
+        assignments: list[str] = []
+        condition, values = _REVISION, {":revision": s(config.revision)}
+        if advances:
+            assignments.append("settledThrough = :generation")
+            condition += " AND settledThrough < :generation"
+            values[":generation"] = n(generation)
+        clear = ""
+        if delivered_at is not None:
+            assignments += ["deliveredThrough = :generation"] if advances else []
+            assignments.append("lastAttemptAt = :at")
+            values[":at"] = s(delivered_at.isoformat())
+            clear = f" REMOVE {_FAILURE_FIELDS}"
+        return not assignments or self._update(config, f"SET {', '.join(assignments)}{clear}", values, condition)
+
+    @guarded
+    def recover(self, config: PushConfig) -> None:
+        """See :class:`~..ports.PushConfigStore`."""
+        self._update(config, f"REMOVE {_FAILURE_FIELDS}", {":revision": s(config.revision)}, _REVISION)
+
+    @guarded
+    def record_failure(self, config: PushConfig, failed: PushConfig) -> bool:
+        """See :class:`~..ports.PushConfigStore`."""
+        expression, values = _failure(failed)
+        return self._update(config, expression, {**values, ":revision": s(config.revision)}, _REVISION)
+
+    def _update(self, config: PushConfig, expression: str, values: Item, condition: str) -> bool:
+        return self._conditional(
+            client("dynamodb").update_item, config, condition, values=values, UpdateExpression=expression
+        )
+
+    def _conditional(
+        self, call: Any, config: PushConfig, condition: str = "", values: Item | None = None, **arguments: Any
+    ) -> bool:
         """A write on exactly this incarnation. False if it is gone, or ``condition`` does not hold."""
         from botocore.exceptions import ClientError
 
@@ -149,6 +168,7 @@ class PushConfigTable:
                 TableName=self._table,
                 Key=_key(config.task_id, config.config_id),
                 ConditionExpression=f"{incarnation} AND {condition}" if condition else incarnation,
+                ExpressionAttributeValues={":incarnation": s(config.incarnation), **(values or {})},
                 **arguments,
             )
         except ClientError as error:
@@ -202,6 +222,23 @@ class PushConfigTable:
                 },
             }
         }
+
+
+def _failure(failed: PushConfig) -> tuple[str, Item]:
+    """The update that writes the failure fields, and its values."""
+    assert failed.failing_since is not None
+    assert failed.next_attempt_at is not None
+    assert failed.last_attempt_at is not None
+    return (
+        _FAIL,
+        {
+            ":attempts": n(failed.attempts),
+            ":since": s(failed.failing_since.isoformat()),
+            ":next": s(failed.next_attempt_at.isoformat()),
+            ":at": s(failed.last_attempt_at.isoformat()),
+            ":error": s(failed.last_error or ""),
+        },
+    )
 
 
 def _key(task_id: str, config_id: str) -> Item:

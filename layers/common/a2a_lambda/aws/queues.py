@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..model import dumps
@@ -19,49 +19,60 @@ _log = logging.getLogger(__name__)
 _BATCH = 10
 """Messages that one SendMessageBatch takes."""
 
-_PLAIN = 200_000
-"""Bytes beyond which the bodies are compressed: a message holds 1 MiB, and a batch no more than that."""
+_PLAIN = 20_000
+"""Characters beyond which a body is compressed: a message holds 1 MiB, and so does a batch of ten."""
 
 _BATCH_BYTES = 1_000_000
 
 
 def encode(message: QueuedNotification) -> str:
-    """The message's text. It has no credentials: the config is read again at delivery."""
-    bodies = dumps([list(body) for body in message.bodies])
-    packed = len(bodies.encode()) > _PLAIN
-    return dumps(
+    """The message's text. It has no credentials: the config is read again at delivery.
+
+    ASCII only, because SQS refuses some characters that JSON may hold. It is always less than a message can be: a task
+    is less than 400 kB, and so packed (a third more than that at worst) is each of its events.
+    """
+    packed = len(message.body) > _PLAIN
+    raw = message.body.encode("utf-8", "surrogatepass")
+    return json.dumps(
         {
             "taskId": message.task_id,
             "configId": message.config_id,
             "incarnation": message.incarnation,
             "generation": message.generation,
+            "n": message.n,
+            "last": message.last,
             "dialect": message.dialect,
             "writtenAt": message.written_at,
             "nonce": message.nonce,
+            "redrive": message.redrive,
             "packed": packed,
-            "bodies": base64.b64encode(zlib.compress(bodies.encode())).decode() if packed else bodies,
-        }
+            "body": base64.b64encode(zlib.compress(raw)).decode() if packed else message.body,
+        },
+        separators=(",", ":"),
     )
 
 
 def decode(text: str) -> QueuedNotification:
     """The inverse of :func:`encode`. Raises ``KeyError``, ``TypeError`` or ``ValueError`` for what is none of ours."""
     stored = json.loads(text)
-    bodies = stored["bodies"]
+    body = stored["body"]
     if stored["packed"]:
         try:
-            bodies = zlib.decompress(base64.b64decode(bodies)).decode()
+            body = zlib.decompress(base64.b64decode(body)).decode("utf-8", "surrogatepass")
         except zlib.error as error:
-            raise ValueError("not compressed") from error
+            raise ValueError from error
     return QueuedNotification(
         task_id=stored["taskId"],
         config_id=stored["configId"],
         incarnation=stored["incarnation"],
         generation=stored["generation"],
-        bodies=tuple((n, body) for n, body in json.loads(bodies)),
+        n=stored["n"],
+        body=body,
+        last=stored["last"],
         dialect=stored["dialect"],
         written_at=stored["writtenAt"],
         nonce=stored["nonce"],
+        redrive=stored["redrive"],
     )
 
 
@@ -107,7 +118,7 @@ class SqsRedeliveryQueue:
                 "Id": str(place),
                 "MessageBody": encode(message),
                 "MessageGroupId": group(message),
-                "MessageDeduplicationId": f"{message.generation}-{message.bodies[0][0]}-{message.nonce}",
+                "MessageDeduplicationId": deduplication(message),
             }
             for place, (_, message) in enumerate(batch)
         ]
@@ -132,9 +143,47 @@ class SqsDeadLetters:
             QueueUrl=self._url,
             MessageBody=encode(message),
             MessageGroupId=group(message),
-            MessageDeduplicationId=f"{message.generation}-{message.bodies[0][0]}-{message.nonce}",
-            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
+            MessageDeduplicationId=deduplication(message),
+            MessageAttributes=_attributes(reason),
         )
+
+    @guarded
+    def send_unreadable(self, body: str, message_group: str, message_id: str, reason: str) -> None:
+        """Keep a message as it is that is none of ours: its group must not wait for it."""
+        client("sqs").send_message(
+            QueueUrl=self._url,
+            MessageBody=body,
+            MessageGroupId=message_group,
+            MessageDeduplicationId=message_id,
+            MessageAttributes=_attributes(reason),
+        )
+
+
+class StreamFailures:
+    """The queue for records of the stream that cannot be worked on, by its URL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @guarded
+    def send(self, record: Mapping[str, Any], reason: str) -> None:
+        """Keep the record for an operator: whole, or without its images where it is larger than a message."""
+        text = json.dumps(record)
+        packed = base64.b64encode(zlib.compress(text.encode())).decode()
+        body: dict[str, Any] = {"reason": reason, "eventID": record.get("eventID"), "packedRecord": packed}
+        if len(packed) > _BATCH_BYTES:
+            body["packedRecord"] = None
+            body["keys"] = record["dynamodb"].get("Keys")
+        client("sqs").send_message(QueueUrl=self._url, MessageBody=json.dumps(body))
+
+
+def _attributes(reason: str) -> dict[str, Any]:
+    return {"reason": {"DataType": "String", "StringValue": reason}}
+
+
+def deduplication(message: QueuedNotification) -> str:
+    """Within five minutes, SQS takes a second message of this id and group for the first one come again."""
+    return f"{message.generation}-{message.n}-{message.nonce}-{message.redrive}"
 
 
 def _batches(heads: list[Any]) -> Iterable[list[Any]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..notifier import StreamRecord
+from ..ports import Poison
 from ..records import TaskRecord
 from .items import task_record
 
 
-class PoisonRecord(Exception):
+class PoisonRecord(Poison):
     """A stream record that is no write of ours. ``sequence`` is its number."""
 
     def __init__(self, sequence: str) -> None:
