@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import pytest_socket
+from cloud_stack import CloudStack
+from memory_stack import MemoryStack
+from harness import Options, Stack
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +18,63 @@ def closed_sockets() -> Iterator[None]:
     pytest_socket.disable_socket(allow_unix_socket=True)
     yield
     pytest_socket.enable_socket()
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[None]:
+    """AWS in process, with credentials that open nothing."""
+    from moto import mock_aws
+
+    from a2a_lambda.aws.clients import client
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        with mock_aws():
+            client.cache_clear()
+            yield
+            client.cache_clear()
+
+
+@pytest.fixture
+def cloud_stack(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., CloudStack]]:
+    """Makes stacks on moto, for tests of what only handlers and adapters do."""
+    made: list[CloudStack] = []
+
+    def make(**options: Any) -> CloudStack:
+        made.append(CloudStack(Options(**options), monkeypatch))
+        return made[-1]
+
+    yield make
+    for stack in made:
+        stack.close()
+
+
+@pytest.fixture(params=["memory", "moto"])
+def new_stack(request: pytest.FixtureRequest) -> Callable[..., Stack]:
+    """Makes a stack with some of the template's parameters set: once in memory, once on moto."""
+    if request.param == "memory":
+        return lambda **options: MemoryStack(Options(**options))
+    make: Callable[..., Stack] = request.getfixturevalue("cloud_stack")
+    return make
+
+
+@pytest.fixture
+def stack(new_stack: Callable[..., Stack]) -> Stack:
+    """The default stack: once in memory, once on moto."""
+    return new_stack()
+
+
+@pytest.fixture
+def memory() -> MemoryStack:
+    """The default stack in memory only."""
+    return MemoryStack(Options())
+
+
+@pytest.fixture
+def output(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What the functions wrote since the last call: log lines and metrics."""
+    from a2a_lambda.observability import logger
+
+    for handler in logger.handlers:
+        handler.setStream(sys.stdout)  # the logger was made when another stream stood here
+    return lambda: "".join(capsys.readouterr())

@@ -1,0 +1,249 @@
+"""The four functions, handlers and all, on moto."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
+from functools import lru_cache
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import cloud
+import push_agent
+import pytest
+from callers import ALICE, Caller
+from scripted import LambdaContext, ScriptedSender
+from harness import ENDPOINT, Options, Reply, Stack
+
+from a2a_lambda.aws.push_config_table import PushConfigTable
+from a2a_lambda.aws.task_table import TaskTable
+
+FUNCTIONS = ("rpc", "executor", "notifier", "redelivery")
+
+
+@lru_cache(maxsize=None)
+def handler_module(function: str) -> ModuleType:
+    """functions/<function>/app.py. All four have one name, so it is loaded from its path."""
+    spec = importlib.util.spec_from_file_location(f"{function}_app", cloud.ROOT / "functions" / function / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class CloudStack(Stack):
+    """See :class:`~harness.Stack`. ``sender`` is the webhooks' side of notifier and redelivery."""
+
+    def __init__(self, options: Options, patch: pytest.MonkeyPatch) -> None:
+        super().__init__(options)
+        self.tasks_table = cloud.create_table("TasksTable")
+        self.configs_table = cloud.create_table("PushConfigsTable")
+        self.tasks: TaskTable = TaskTable(self.tasks_table, self.configs_table)
+        self.configs: PushConfigTable = PushConfigTable(self.configs_table, self.tasks_table)
+        self.redelivery_queue = cloud.create_queue("RedeliveryQueue")
+        self.dead_letters = cloud.create_queue("DeadLetterQueue")
+        self.machine = cloud.create_state_machine()
+        self.sender = ScriptedSender(self.time)
+        self._seen = 0
+        self._exits = ExitStack()
+        self._workflow_calls = self._exits.enter_context(cloud.calls("stepfunctions"))
+        self._outage = ExitStack()
+        for name, value in self._environment().items():
+            patch.setenv(name, value)
+        patch.setitem(sys.modules, "agent_under_test", _agent_module(options))
+        self._inject(patch)
+
+    def close(self) -> None:
+        self._outage.close()
+        self._exits.close()
+
+    def _environment(self) -> dict[str, str]:
+        options = self.options
+        return {
+            "TASKS_TABLE": self.tasks_table,
+            "PUSH_CONFIGS_TABLE": self.configs_table,
+            "STATE_MACHINE_ARN": self.machine,
+            "REDELIVERY_QUEUE_URL": self.redelivery_queue,
+            "DEAD_LETTER_QUEUE_URL": self.dead_letters,
+            "AGENT_MODULE": "agent_under_test",
+            "PUSH_NOTIFICATIONS": str(options.push_notifications).lower(),
+            "ALLOW_INSECURE_WEBHOOKS": str(options.allow_insecure).lower(),
+            "ALLOWED_WEBHOOK_CIDRS": options.allowed_cidrs,
+            "AUTH_MODE": options.auth_mode,
+            "JWT_ISSUER": "https://issuer.example.com" if options.auth_mode == "JWT" else "",
+            "PUBLIC_URL": options.public_url,
+            "TASK_RETENTION_DAYS": "30",
+            "BLOCKING_SECONDS": str(options.blocking_seconds),
+            "INLINE_WAIT_SECONDS": str(options.inline_wait),
+            "TASK_TIMEOUT_SECONDS": "2592000",
+            "FIRST_ATTEMPT_SECONDS": "3",
+            "POWERTOOLS_METRICS_NAMESPACE": "A2A/test",
+            "POWERTOOLS_SERVICE_NAME": "test",
+        }
+
+    def _inject(self, patch: pytest.MonkeyPatch) -> None:
+        """Virtual time and the scripted webhooks instead of the real ones; nothing kept from the test before."""
+        virtual = SimpleNamespace(now=lambda zone: self.time.now.astimezone(zone), fromisoformat=datetime.fromisoformat)
+        for function in FUNCTIONS:
+            module = handler_module(function)
+            patch.setattr(module, "datetime", virtual)
+            for name, value in vars(module).items():
+                if hasattr(value, "cache_clear") and getattr(value, "__module__", "") == module.__name__:
+                    getattr(module, name).cache_clear()
+            if hasattr(module, "time"):
+                patch.setattr(module, "time", SimpleNamespace(sleep=self.time.sleep))
+            if hasattr(module, "Sender"):
+                patch.setattr(module, "Sender", lambda *_args, **_named: self.sender)
+
+    def invoke(self, function: str, event: dict[str, Any], remaining_ms: Callable[[], int] = lambda: 60_000) -> Any:
+        """What Lambda does: the event through JSON to the handler, and its answer through JSON back."""
+        answer = handler_module(function).handler(json.loads(json.dumps(event)), LambdaContext(remaining_ms))
+        return json.loads(json.dumps(answer))
+
+    def http(
+        self,
+        method: str,
+        path: str,
+        body: str | bytes = "",
+        headers: dict[str, str] | None = None,
+        caller: Caller = ALICE,
+        query: str = "",
+    ) -> Reply:
+        event = http_event(method, path, body, headers or {}, caller, query)
+        answer = self.invoke("rpc", event)
+        assert set(answer) <= {"statusCode", "headers", "body", "isBase64Encoded"}
+        return Reply(answer["statusCode"], answer["headers"], answer["body"])
+
+    def run(self, task_id: str, remaining_ms: Callable[[], int] = lambda: 60_000) -> dict[str, Any]:
+        directive: dict[str, Any] = self.invoke("executor", {"action": "run", "taskId": task_id}, remaining_ms)
+        return directive
+
+    def await_input(self, task_id: str, token: str) -> None:
+        self.invoke("executor", {"action": "await", "taskId": task_id, "resumeToken": token})
+
+    def give_up(self, task_id: str) -> dict[str, Any]:
+        directive: dict[str, Any] = self.invoke("executor", {"action": "fail", "taskId": task_id})
+        return directive
+
+    def expire(self, task_id: str) -> dict[str, Any]:
+        directive: dict[str, Any] = self.invoke("executor", {"action": "expire", "taskId": task_id})
+        return directive
+
+    def snapshot(self) -> Any:
+        stored = [cloud.items(table) for table in (self.tasks_table, self.configs_table)]
+        queued = [message["Body"] for message in cloud.messages(self.redelivery_queue)]
+        return *stored, self.started(), self.stopped(), self.resumed(), queued
+
+    def started(self) -> list[str]:
+        return [execution["name"] for execution in self._executions()]
+
+    def stopped(self) -> list[str]:
+        return [execution["name"] for execution in self._executions() if execution["status"] == "ABORTED"]
+
+    def resumed(self) -> list[str]:
+        return [arguments["taskToken"] for name, arguments in self._workflow_calls if name == "SendTaskSuccess"]
+
+    def break_workflow(self) -> None:
+        self._outage.enter_context(cloud.outage("stepfunctions", "StartExecution", "StopExecution", "SendTaskSuccess"))
+
+    def mend_workflow(self) -> None:
+        self._outage.close()
+
+    def _executions(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = cloud.client("stepfunctions").list_executions(stateMachineArn=self.machine)[
+            "executions"
+        ]
+        return found
+
+    # --------------------------------------------------------------------------------------------- the two senders
+
+    def new_records(self) -> list[dict[str, Any]]:
+        """The records of the stream since the last call."""
+        records = cloud.stream_records(self.tasks_table)
+        fresh, self._seen = records[self._seen :], len(records)
+        return fresh
+
+    def notify(self, records: list[dict[str, Any]] | None = None) -> list[str]:
+        """The stream's records (those since the last call) to the notifier; the sequence numbers that failed."""
+        answer = self.invoke("notifier", {"Records": self.new_records() if records is None else records})
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def receive(self) -> list[dict[str, Any]]:
+        """What the event source takes off the redelivery queue, as Lambda gives it to the function."""
+        answer = cloud.client("sqs").receive_message(
+            QueueUrl=self.redelivery_queue, MaxNumberOfMessages=10, AttributeNames=["All"]
+        )
+        return [queue_record(message) for message in answer.get("Messages", [])]
+
+    def redeliver(self, records: list[dict[str, Any]]) -> list[str]:
+        """Records to the redelivery function, which deletes what it took; the message ids that failed."""
+        answer = self.invoke("redelivery", {"Records": records})
+        failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        for record in records:
+            if record["messageId"] not in failed:
+                cloud.client("sqs").delete_message(
+                    QueueUrl=self.redelivery_queue, ReceiptHandle=record["receiptHandle"]
+                )
+        return failed
+
+
+def http_event(
+    method: str, path: str, body: str | bytes, headers: dict[str, str], caller: Caller, query: str = ""
+) -> dict[str, Any]:
+    """An event of an HTTP API, payload format 2.0. Bytes come as base64, as for a binary media type."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    context: dict[str, Any] = {
+        "accountId": "111122223333",
+        "apiId": "abc123",
+        "domainName": ENDPOINT.removeprefix("https://"),
+        "domainPrefix": "abc123",
+        "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "t"},
+        "requestId": "request",
+        "routeKey": f"{method} {path}",
+        "stage": "$default",
+        "time": "01/Jan/2026:00:00:00 +0000",
+        "timeEpoch": 1767225600000,
+    }
+    if caller.authorizer:
+        context["authorizer"] = caller.authorizer
+    binary = isinstance(body, bytes)
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": f"{method} {path}",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": lower,
+        "requestContext": context,
+        "isBase64Encoded": binary,
+    }
+    if body:
+        event["body"] = base64.b64encode(body).decode() if isinstance(body, bytes) else body
+    return event
+
+
+def queue_record(message: dict[str, Any]) -> dict[str, Any]:
+    """A received message as Lambda's event source writes it."""
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "messageAttributes": {},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:111122223333:redelivery.fifo",
+        "awsRegion": "us-east-1",
+    }
+
+
+def _agent_module(options: Options) -> ModuleType:
+    module = ModuleType("agent_under_test")
+    module.__file__ = push_agent.__file__
+    module.agent = options.agent  # type: ignore[attr-defined]
+    return module
