@@ -33,7 +33,14 @@ OWN = {
         "BLOCKING_SECONDS",
     },
     "caretaker": {"STATE_MACHINE_ARN", "TASK_RETENTION_DAYS"},
-    "executor": {"AGENT_MODULE", "INLINE_WAIT_SECONDS", "TASK_RETENTION_DAYS", "TASK_TIMEOUT_SECONDS"},
+    "executor": {
+        "AGENT_MODULE",
+        "INLINE_WAIT_SECONDS",
+        "TASK_RETENTION_DAYS",
+        "TASK_TIMEOUT_SECONDS",
+        "ALLOW_INSECURE_WEBHOOKS",
+        "ALLOWED_WEBHOOK_CIDRS",
+    },
     "notifier": {
         "REDELIVERY_QUEUE_URL",
         "STREAM_FAILURES_QUEUE_URL",
