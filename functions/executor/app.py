@@ -19,8 +19,11 @@ def executor() -> Any:
     # Only where a step is run: an agent that cannot be imported must not keep its tasks from being marked as failed.
     from a2a_lambda.execution import Executor
     from a2a_lambda.timer import AlarmTimer
+    from a2a_lambda.web import Web
+    from a2a_lambda.webhook_url import WebhookPolicy
 
     env = Environment(os.environ)
+    policy = WebhookPolicy.of(env.flag("ALLOW_INSECURE_WEBHOOKS", False), env.text("ALLOWED_WEBHOOK_CIDRS", ""))
     return Executor(
         agent=importlib.import_module(env.text("AGENT_MODULE")).agent,
         store=TaskTable(env.text("TASKS_TABLE")),
@@ -31,6 +34,7 @@ def executor() -> Any:
         task_timeout=timedelta(seconds=env.number("TASK_TIMEOUT_SECONDS", 31_536_000)),
         inline_wait=env.number("INLINE_WAIT_SECONDS", 2),
         timer=AlarmTimer(),
+        fetch=Web(policy),
     )
 
 

@@ -22,6 +22,7 @@ from typing import Any, TypeAlias, overload
 
 from .context import MAX_WAIT, AgentError, TaskContext
 from .model import Json, Message, Part
+from .web import FetchError
 
 StepFunction: TypeAlias = Callable[[TaskContext], object]
 MessageFunction: TypeAlias = Callable[[Message], str | Sequence[Part] | None]
@@ -192,4 +193,4 @@ class Agent:
             raise AgentError(f"step {step.name!r} must take one argument, the task") from None
 
 
-__all__ = ["Agent", "AgentError", "Extension", "Json", "Message", "Part", "Retry", "Skill", "TaskContext"]
+__all__ = ["Agent", "AgentError", "Extension", "FetchError", "Json", "Message", "Part", "Retry", "Skill", "TaskContext"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
-import json
+import json as jsonlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from .model import TERMINAL, Artifact, Message, Part, Task, TaskState, state_of, text_of
+from .model import TERMINAL, Artifact, Message, Part, Task, TaskState, dumps, state_of, text_of
 from .ports import Clock
+from .web import Fetch, Fetched, FetchRequest
 
 MAX_STATE = 32_768
 """Bytes of ``task.state`` as JSON."""
@@ -72,6 +73,7 @@ class RunOfStep:
     key: str
     clock: Clock
     remaining_ms: Callable[[], int]
+    fetch: Fetch
 
 
 class TaskContext:
@@ -202,6 +204,30 @@ class TaskContext:
         """Run this step again, after ``wait`` seconds."""
         self.goto(self._run.step, wait=wait)
 
+    def fetch(
+        self,
+        url: str,
+        *,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = 10.0,
+        max_bytes: int = 1_000_000,
+    ) -> Fetched:
+        """GET a URL, or POST ``json`` to it. The URL may come from the client: what is not public is refused.
+
+        A POST carries ``Idempotency-Key``, so that a service can tell a repeated run of this step. Raises
+        :class:`~.web.FetchError` if there is no answer; an answer of any status is returned.
+        """
+        given = dict(headers or {})
+        body = None
+        if json is not None:
+            body = dumps(_json(json, "json")).encode()
+            given = {"Content-Type": "application/json", "Idempotency-Key": self.idempotency_key, **given}
+        # libcurl cannot be interrupted: it has to end before the step's time does.
+        left = self.remaining_ms() / 1_000
+        method = "GET" if body is None else "POST"
+        return self._run.fetch(FetchRequest(url, method, given, body, min(seconds, left), max_bytes))
+
     def canceled(self) -> bool:
         """Whether the task has been canceled, or ended otherwise, meanwhile. Costs a read; for steps that run long."""
         return state_of(self._recorder.read()) in TERMINAL
@@ -240,7 +266,7 @@ def checked_state(state: object) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise AgentError("task.state must stay a dictionary")
     normal: dict[str, Any] = _json(state, "task.state")
-    size = len(json.dumps(normal, ensure_ascii=False, separators=(",", ":")).encode())
+    size = len(dumps(normal).encode())
     if size > MAX_STATE:
         raise AgentError(f"task.state has {size} bytes as JSON, {MAX_STATE} are possible")
     return normal
@@ -249,11 +275,11 @@ def checked_state(state: object) -> dict[str, Any]:
 def _json(value: Any, what: str) -> Any:
     """The value as JSON gives it back: no later change by the author can reach what was recorded."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = jsonlib.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()
     except (TypeError, ValueError, RecursionError):
         raise AgentError(f"{what} must hold JSON values only") from None
-    return json.loads(text)
+    return jsonlib.loads(text)
 
 
 def _checked(parts: Sequence[Part], what: str) -> list[Part]:

@@ -27,6 +27,8 @@ from .ports import Clock, Conflict, TaskStore, Unavailable
 from .records import Cursor, TaskRecord
 from .tasks import expiry
 from .timer import NoTimer, StepTimeout, Timer
+from .web import Fetch, Web
+from .webhook_url import WebhookPolicy
 
 _SPENT = 0.1
 """Share of an invocation's time after which it starts no further step, so that each step has (almost) all of it."""
@@ -49,12 +51,14 @@ class _Lost(_Halt):
 
 @dataclass(frozen=True, slots=True)
 class StepFailure:
-    """For the log: what an agent's step raised, and where. Not its text, which may hold anything, unless it is ours."""
+    """What an agent's step raised. The log is to have the first four: the kind of error and where it happened, but not
+    its text, which may hold anything; only an :class:`AgentError` has its text as ``hint``."""
 
     step: str
     error: str
     where: str
-    hint: str = ""
+    hint: str
+    exception: BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ class Executor:
     """Runs the steps of one agent.
 
     ``inline_wait`` is the longest wait in seconds that is slept through here: a second of this function costs less
-    than the two state transitions that a wait in the state machine takes. ``on_failure`` is told of steps that raise.
+    than the two state transitions that a wait in the state machine takes. ``on_failure`` is told of steps that raise,
+    ``fetch`` is behind ``task.fetch``.
     """
 
     agent: Agent
@@ -74,6 +79,7 @@ class Executor:
     task_timeout: timedelta = timedelta(days=365)
     inline_wait: float = 2.0
     timer: Timer = field(default_factory=NoTimer)
+    fetch: Fetch = field(default_factory=lambda: Web(WebhookPolicy()))
 
     def __post_init__(self) -> None:
         if not self.agent.steps:
@@ -160,6 +166,7 @@ class Executor:
                     state=json.loads(dumps(cursor.state)),  # a copy: what a failed try left in it is void
                     key=f"{run.record.task_id}.{cursor.run}",
                     clock=self.clock,
+                    fetch=self.fetch,
                     remaining_ms=lambda: max(round((until - self.clock()).total_seconds() * 1_000), 0),
                 ),
             )
@@ -328,4 +335,5 @@ def _failure(step: str, error: BaseException) -> StepFailure:
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
     where = f"{frame.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.tb_lineno}" if frame else ""
-    return StepFailure(step, type(error).__name__, where, str(error) if isinstance(error, AgentError) else "")
+    hint = str(error) if isinstance(error, AgentError) else ""
+    return StepFailure(step, type(error).__name__, where, hint, error)
