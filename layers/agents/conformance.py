@@ -12,7 +12,8 @@ agent = Agent(
     name="ConformanceAgent",
     version="1.0.0",
     description="Does what conformance kits ask for by the prefix of a message's id.",
-    input_modes=["text/plain", "application/json", "application/pdf", "image/*"],
+    # The kit of 1.0 sends a media type that nobody knows and wants no refusal, whatever its own text says.
+    input_modes=["text/plain", "application/json", "*/*"],
     skills=[
         Skill(
             id="conformance",
