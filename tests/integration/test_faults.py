@@ -30,7 +30,7 @@ def test_an_agent_that_raises_ends_its_task_as_failed_and_pushes_it(
         assert push is not None
         bodies.append(push.payload)
     text = bodies[-1]["statusUpdate"]["status"]["message"]["parts"][0]["text"]
-    assert text == "The agent failed in step 'explode'."
+    assert text == "Step 'explode' of the agent failed."
     assert "hunter2" not in json.dumps(bodies)
 
 
@@ -48,7 +48,7 @@ def test_a_webhook_that_comes_back_gets_everything_in_order(client: A2AClient, f
         ("Step 3/3 complete", False),
         ("All 3 steps complete", True),
     ]
-    assert flaky.refused >= 1
+    assert flaky.refused == 2
 
 
 @pytest.mark.parametrize("method", ["set", "get", "list", "delete"])
@@ -83,7 +83,7 @@ def call_v1(stack: Stack, method: str, params: dict[str, Any]) -> dict[str, Any]
 
 
 class Flaky:
-    """A webhook that answers 503 to its first three requests, and puts what it accepts into a queue."""
+    """A webhook that answers 503 to its first two requests, and puts what it accepts into a queue."""
 
     def __init__(self) -> None:
         self.accepted: SimpleQueue[dict] = SimpleQueue()
@@ -94,7 +94,7 @@ class Flaky:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                down = next(attempts) < 3
+                down = next(attempts) < 2
                 if down:
                     flaky.refused += 1
                 else:
