@@ -12,6 +12,8 @@ export SAM_CLI_TELEMETRY := 0
 PORT ?= 4580
 WEBHOOK_PORT ?= 9293
 PARAMETERS ?=
+AGENT ?=
+DEMO ?=
 TESTS ?= tests
 
 # The first Python that runs: a name on PATH may be a shim that only says that its version is not installed.
@@ -22,20 +24,24 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 bin = .venvs/$(1)/bin
 installed = $(patsubst %,.venvs/%/.lock,$(1))
 # The same for every command that takes template parameters: make up PARAMETERS="PushNotifications=false LogLevel=DEBUG"
-parameters = $(patsubst %,--parameter '%',$(PARAMETERS))
+parameters = $(patsubst %,--parameter '%',$(PARAMETERS) $(if $(AGENT),AgentModule=$(AGENT)))
 
 .PHONY: help
 help: ## show this
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1	\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1	\2/' | expand -t 18
 	@echo
+	@echo '  Another agent: make demo AGENT=approval_agent DEMO="--message \"3 laptops\" --answer yes".'
 	@echo '  Template parameters: make up PARAMETERS="PushNotifications=false".  Another Python: make … PYTHON=/path/to/python'
 
 # ---------------------------------------------------------------------------------------------------------------- use it
 
-.PHONY: demo up down status invoke
+.PHONY: demo new-agent up down status invoke
 demo: $(call installed,local sam demo) ## run the push scenario on a local AWS that lives as long as it
 	@$(call bin,local)/python demo/local_aws.py run $(parameters) \
-	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT)
+	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT) $(DEMO)
+
+new-agent: .venvs/tools/.lock ## make an agent and its test from a template: make new-agent NAME=invoice_agent
+	@$(call bin,tools)/python demo/new_agent.py '$(NAME)'
 
 up: $(call installed,local sam) ## start the local AWS (PORT=4580), deploy or update the template there, and leave it running
 	@$(call bin,local)/python demo/local_aws.py up --port $(PORT) $(parameters)
@@ -74,7 +80,7 @@ coldstart: $(call installed,dev) ## what each handler imports, and how long that
 
 .PHONY: build lock clean
 build: $(call installed,sam) ## build for AWS, as plain `sam build` does: make build PARAMETERS="Architecture=x86_64"
-	@$(call bin,sam)/sam build $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
+	@PIP_PYTHON='$(CURDIR)/$(call bin,tools)/python' $(call bin,sam)/sam build $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
 
 lock: .venvs/tools/.lock ## take the newest versions into requirements/*.txt and the layer
 	@$(call lock,requirements/layer.in,layers/common/requirements.txt)

@@ -32,6 +32,9 @@ ADMIN = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 READY_SECONDS = 60
 STOP_SECONDS = 15
 
+# What this process started, so that it is waited for and not left as a zombie.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
 
 class LocalAwsError(Exception):
     """Something that the person at the keyboard can mend. The message says how, and is all that is shown."""
@@ -83,6 +86,7 @@ def start(name: str, port: int | None = None, python_path: Sequence[Path] = ()) 
             stderr=subprocess.STDOUT,
             start_new_session=True,  # an interrupted `make` must not take it down half way
         )
+    _children[process.pid] = process
     emulator = Emulator(name, port, process.pid)
     _record(directory).write_text(json.dumps({"port": port, "pid": process.pid}))
     try:
@@ -187,17 +191,19 @@ def _free_port() -> int:
 
 def _is_ours(pid: int) -> bool:
     # A pid may have been given to somebody else since it was written down.
+    if Path("/proc/self/cmdline").exists():
+        with contextlib.suppress(OSError):
+            return b"ministack" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return False
     found = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return "ministack" in found.stdout
 
 
 def _is_gone(pid: int) -> bool:
+    if pid in _children:
+        return _children[pid].poll() is not None
     try:
-        ended, _ = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:  # started by an earlier process
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
-    return ended == pid
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False

@@ -59,11 +59,12 @@ def deploy(emulator: Emulator, name: str, parameters: Mapping[str, str], progres
     """
     endpoint = f"{emulator.url}/_aws/execute-api/{name}/$default"
     with _one_at_a_time():
-        _build(progress)
+        _build_if_changed(progress)
         template = _package(emulator, progress)
     progress(f"Deploying the stack {name}")
     started = time.monotonic()
     outputs = _create_or_update(emulator, name, template, LOCAL_PARAMETERS | {"PublicUrl": endpoint} | dict(parameters))
+    _allow_batches(emulator, name, outputs["RedeliveryQueueUrl"])
     _smoke_test(emulator, name, endpoint)
     progress(f"Deployed in {time.monotonic() - started:.1f} s")
     return Stack(name, endpoint, outputs, emulator)
@@ -97,15 +98,24 @@ def sam(arguments: list[str], emulator: Emulator) -> int:
     return subprocess.run([_sam(), *arguments], cwd=ROOT, env=_sam_environment(emulator), check=False).returncode
 
 
-def _build(progress: Progress) -> None:
+def build(progress: Progress = lambda _: None) -> None:
+    """Build the layers into BUILD unless they are there already. deploy() does this by itself."""
+    with _one_at_a_time():
+        _build_if_changed(progress)
+
+
+def _build_if_changed(progress: Progress) -> None:
     stamp = BUILD / ".stamp"
     fingerprint = _fingerprint()
     if stamp.exists() and stamp.read_text() == fingerprint:
         return
     progress("Building the layers (once, until they change)")
     # sam build cannot say that it is for another machine than Lambda; the makefile of the layers can.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    environment |= {"LAYER_PYTHON": str(PYTHON), "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": REGION}
+    environment = dict(os.environ) | {
+        "LAYER_PYTHON": str(PYTHON),
+        "SAM_CLI_TELEMETRY": "0",
+        "AWS_DEFAULT_REGION": REGION,
+    }
     _run_sam(["build", "--template", str(ROOT / "template.yaml"), "--build-dir", str(BUILD)], environment, "build.log")
     stamp.write_text(fingerprint)
 
@@ -159,6 +169,26 @@ def _create_or_update(emulator: Emulator, name: str, template: str, parameters: 
         time.sleep(0.1)
 
 
+def _allow_batches(emulator: Emulator, name: str, queue_url: str) -> None:
+    """Let the notifier call SendMessageBatch.
+
+    AWS authorizes it as sqs:SendMessage for each message, which the template allows. The emulator asks for an action of
+    the call's own name, which AWS does not have and a linter of the template would refuse.
+    """
+    resource = client(emulator, "cloudformation").describe_stack_resource(
+        StackName=name, LogicalResourceId="NotifierRole"
+    )
+    attributes = client(emulator, "sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])[
+        "Attributes"
+    ]
+    statement = {"Effect": "Allow", "Action": "sqs:SendMessageBatch", "Resource": attributes["QueueArn"]}
+    client(emulator, "iam").put_role_policy(
+        RoleName=resource["StackResourceDetail"]["PhysicalResourceId"],
+        PolicyName="emulator",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
+
 def _smoke_test(emulator: Emulator, name: str, endpoint: str) -> None:
     # A stack may be complete and answer nothing. The first request also starts the rpc function.
     url = f"{endpoint}/.well-known/agent-card.json"
@@ -167,18 +197,22 @@ def _smoke_test(emulator: Emulator, name: str, endpoint: str) -> None:
         with direct.open(url, timeout=SMOKE_SECONDS) as response:
             json.load(response)["name"]
     except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError) as error:
-        lines = "".join(f"\n    {line}" for line in _function_log(emulator, f"/aws/lambda/{name}-rpc"))
         raise LocalAwsError(
-            f"The stack is deployed, but {url} gives no agent card ({error}). The log of rpc says:{lines}"
+            f"The stack is deployed, but {url} gives no agent card ({error}). The logs say:{_why(emulator, name)}"
         ) from error
 
 
-def _function_log(emulator: Emulator, group: str, lines: int = 15) -> list[str]:
+def _why(emulator: Emulator, name: str) -> str:
+    """What rpc logged, and what the emulator logged when the function did not even start."""
     try:
-        events = client(emulator, "logs").filter_log_events(logGroupName=group)["events"]
+        events = client(emulator, "logs").filter_log_events(logGroupName=f"/aws/lambda/{name}-rpc")["events"]
     except (ClientError, BotoCoreError):
-        return []
-    return [line for event in events for line in event["message"].rstrip().splitlines()][-lines:]
+        events = []
+    lines = [line for event in events for line in event["message"].rstrip().splitlines()]
+    lines = [line for line in lines if not line.startswith(("START ", "END ", "REPORT "))]
+    log = emulator.directory / "emulator.log"
+    lines += [line for line in log.read_text(errors="replace").splitlines() if " ERROR " in line][-1:]
+    return "".join(f"\n    {line}" for line in lines[-15:])
 
 
 def _outputs(found: Mapping[str, Any]) -> dict[str, str]:

@@ -54,8 +54,8 @@ ALLOWED = {
         "stream of TasksTable": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
         "TasksTable/stream/*": {"dynamodb:ListStreams"},
         "PushConfigsTable": {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
-        "RedeliveryQueue": {"sqs:SendMessage", "sqs:SendMessageBatch"},
-        "StreamFailuresQueue": {"sqs:SendMessage", "sqs:SendMessageBatch"},
+        "RedeliveryQueue": {"sqs:SendMessage"},
+        "StreamFailuresQueue": {"sqs:SendMessage"},
     },
     "RedeliveryRole": {
         "RedeliveryLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
