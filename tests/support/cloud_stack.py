@@ -9,24 +9,24 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, cached_property
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cloud
-import push_agent
 import pytest
 from callers import ALICE, Caller
-from scripted import LambdaContext, ScriptedSender
 from harness import ENDPOINT, Options, Reply, Stack
+from scripted import LambdaContext, ScriptedSender
 
+import push_agent
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.task_table import TaskTable
 
 FUNCTIONS = ("rpc", "executor", "notifier", "redelivery")
 
 
-@lru_cache(maxsize=None)
+@cache
 def handler_module(function: str) -> ModuleType:
     """functions/<function>/app.py. All four have one name, so it is loaded from its path."""
     spec = importlib.util.spec_from_file_location(f"{function}_app", cloud.ROOT / "functions" / function / "app.py")
@@ -46,18 +46,38 @@ class CloudStack(Stack):
         self.configs_table = cloud.create_table("PushConfigsTable")
         self.tasks: TaskTable = TaskTable(self.tasks_table, self.configs_table)
         self.configs: PushConfigTable = PushConfigTable(self.configs_table, self.tasks_table)
-        self.redelivery_queue = cloud.create_queue("RedeliveryQueue")
-        self.dead_letters = cloud.create_queue("DeadLetterQueue")
         self.machine = cloud.create_state_machine()
         self.sender = ScriptedSender(self.time)
         self._seen = 0
         self._exits = ExitStack()
         self._workflow_calls = self._exits.enter_context(cloud.calls("stepfunctions"))
         self._outage = ExitStack()
+        self._patch = patch
         for name, value in self._environment().items():
             patch.setenv(name, value)
         patch.setitem(sys.modules, "agent_under_test", _agent_module(options))
         self._inject(patch)
+
+    @cached_property
+    def redelivery_queue(self) -> str:
+        """The URL of the queue. Made when first used, as most tests do not."""
+        url = cloud.create_queue("RedeliveryQueue")
+        self._patch.setenv("REDELIVERY_QUEUE_URL", url)
+        return url
+
+    @cached_property
+    def dead_letters(self) -> str:
+        """The URL of the dead-letter queue."""
+        url = cloud.create_queue("DeadLetterQueue")
+        self._patch.setenv("DEAD_LETTER_QUEUE_URL", url)
+        return url
+
+    @cached_property
+    def stream_failures(self) -> str:
+        """The URL of the queue for records that cannot be worked on."""
+        url = cloud.create_queue("StreamFailuresQueue")
+        self._patch.setenv("STREAM_FAILURES_QUEUE_URL", url)
+        return url
 
     def close(self) -> None:
         self._outage.close()
@@ -69,8 +89,6 @@ class CloudStack(Stack):
             "TASKS_TABLE": self.tasks_table,
             "PUSH_CONFIGS_TABLE": self.configs_table,
             "STATE_MACHINE_ARN": self.machine,
-            "REDELIVERY_QUEUE_URL": self.redelivery_queue,
-            "DEAD_LETTER_QUEUE_URL": self.dead_letters,
             "AGENT_MODULE": "agent_under_test",
             "PUSH_NOTIFICATIONS": str(options.push_notifications).lower(),
             "ALLOW_INSECURE_WEBHOOKS": str(options.allow_insecure).lower(),
@@ -137,8 +155,8 @@ class CloudStack(Stack):
 
     def snapshot(self) -> Any:
         stored = [cloud.items(table) for table in (self.tasks_table, self.configs_table)]
-        queued = [message["Body"] for message in cloud.messages(self.redelivery_queue)]
-        return *stored, self.started(), self.stopped(), self.resumed(), queued
+        executions = [(execution["name"], execution["status"]) for execution in self._executions()]
+        return *stored, executions, self.resumed()
 
     def started(self) -> list[str]:
         return [execution["name"] for execution in self._executions()]
@@ -171,6 +189,8 @@ class CloudStack(Stack):
 
     def notify(self, records: list[dict[str, Any]] | None = None) -> list[str]:
         """The stream's records (those since the last call) to the notifier; the sequence numbers that failed."""
+        assert self.redelivery_queue
+        assert self.stream_failures
         answer = self.invoke("notifier", {"Records": self.new_records() if records is None else records})
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
@@ -183,6 +203,8 @@ class CloudStack(Stack):
 
     def redeliver(self, records: list[dict[str, Any]]) -> list[str]:
         """Records to the redelivery function, which deletes what it took; the message ids that failed."""
+        assert self.redelivery_queue
+        assert self.dead_letters
         answer = self.invoke("redelivery", {"Records": records})
         failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
         for record in records:

@@ -11,6 +11,7 @@ import pytest
 from agents import one_step
 from callers import BOB
 from harness import Stack
+from memory_stack import MemoryStack
 
 
 def sent(stack: Stack, number: int, **fields: Any) -> list[str]:
@@ -177,8 +178,8 @@ def token(value: Any) -> str:
         base64.urlsafe_b64encode(b"[" * 5_000).decode(),
     ],
 )
-def test_a_page_token_that_is_none_of_ours_is_refused(stack: Stack, forged: str) -> None:
-    response = stack.request("ListTasks", {"pageToken": forged})
+def test_a_page_token_that_is_none_of_ours_is_refused(memory: MemoryStack, forged: str) -> None:
+    response = memory.request("ListTasks", {"pageToken": forged})
     assert response["error"]["code"] == -32602
     assert response["error"]["data"][1]["fieldViolations"][0]["field"] == "pageToken"
 
