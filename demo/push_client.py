@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -60,7 +60,7 @@ class A2AClient:
         # As `auth`, not as a header: an entry in .netrc would replace the header.
         self._session.auth = sign or (bearer_token(bearer) if bearer else None)
 
-    def __enter__(self) -> A2AClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,9 +78,12 @@ class A2AClient:
             raise RpcError(method, error)
         return document.get("result")
 
-    def send(self, text: str) -> dict[str, Any]:
-        """tasks/send with one text message: the Task as it was then (`id` is a string, the rest as the agent says)."""
-        message = {"messageId": str(uuid.uuid4()), "role": "user", "parts": [{"text": text}]}
+    def send(self, text: str, task_id: str | None = None) -> dict[str, Any]:
+        """tasks/send with one text message, to a new task or to the one given: the Task as it was then (`id` is a
+        string, the rest as the agent says)."""
+        message: dict[str, Any] = {"messageId": str(uuid.uuid4()), "role": "user", "parts": [{"text": text}]}
+        if task_id is not None:
+            message["taskId"] = task_id
         task = self.call("tasks/send", {"message": message})
         if not isinstance(task, dict) or not isinstance(task.get("id"), str):
             raise DemoError(f"tasks/send at {self.url} returned no task: check that --url is an A2A agent.")

@@ -1,7 +1,7 @@
 """The push scenario from the client's side: it holds no connection to the agent and learns all from its webhook.
 
     python demo/push_demo.py --url ENDPOINT [--webhook-url URL] [--listen HOST:PORT] [--timeout SECONDS]
-                             [--bearer TOKEN | --sigv4] [--agent-steps N]
+                             [--bearer TOKEN | --sigv4] [--agent-steps N] [--message TEXT] [--answer TEXT ...]
 
 It starts a webhook receiver, reads the agent card, sends a task, registers the webhook for it, shows each push as it
 arrives, removes the webhook again and judges what it saw. Exit code: 0 every check passes, 1 a check failed, 2 the
@@ -192,12 +192,15 @@ def run_demo(
     webhook_url: str | None = None,
     timeout: float = 60.0,
     steps: int | None = None,
+    message: str = "run push demo",
+    answers: Sequence[str] = (),
     say: Say = lambda _: None,
 ) -> Report:
     """Runs the scenario once against a receiver that is listening; `say` gets each line of output.
 
     `webhook_url` is what the agent is told to call (default: the receiver's own URL); `timeout` bounds the seconds
-    from the send to the final push; `steps` as in `Report`. A missing final push is a verdict of the report; raises
+    from the send to the final push; `steps` as in `Report`; `message` is what is sent, `answers` are what the agent's
+    questions are answered with. A missing final push is a verdict of the report; raises
     DemoError when the scenario cannot go on. Either way no config is left behind, as far as the agent can be reached.
     """
     webhook_url = webhook_url or receiver.url
@@ -212,16 +215,23 @@ def run_demo(
         raise DemoError("The agent's card has pushNotifications false: deploy the stack with PushNotifications=true.")
 
     sent = time.monotonic()
-    task = client.send("run push demo")
+    task = client.send(message)
     took = (time.monotonic() - sent) * 1000
     report = Report(task["id"], sent, steps)
+    left = list(answers)
+
+    def answer(push: Push) -> None:
+        if left and push.state in ("input-required", "input_required"):
+            say(f"  answer: {printable(left[0])}")
+            client.send(left.pop(0), report.task_id)
+
     say(f"{'tasks/send':<29} {printable(state_of(task))} after {took:.0f} ms, task {printable(report.task_id)}")
     try:
         client.set_push_config(report.task_id, webhook_url)
         say(f"{'tasks/pushNotification/set':<29} registered")
         say(RULE)
         say(f"  {'since send':<11}{'state':<15}{'message':<33}write -> webhook")
-        if not _watch(receiver, report, sent + timeout, say):
+        if not _watch(receiver, report, sent + timeout, say, answer):
             say(f"No final push within {timeout:g} s: check that the agent reaches {webhook_url}, or raise --timeout.")
         say(RULE)
         report.final_task = client.get_task(report.task_id)
@@ -248,23 +258,32 @@ def run_demo(
     return report
 
 
-def _watch(receiver: Receiver, report: Report, until: float, say: Say) -> bool:
-    """Notes pushes as they arrive, until the task's final one (True) or the monotonic time `until` (False)."""
+def _watch(
+    receiver: Receiver, report: Report, until: float, say: Say, answer: Callable[[Push], None] = lambda _: None
+) -> bool:
+    """Notes pushes as they arrive, until the task's final one (True) or the monotonic time `until` (False).
+
+    `answer` sees each event of the task once.
+    """
     while (left := until - time.monotonic()) > 0 and (push := receiver.next(left)) is not None:
-        _note(push, report, say)
+        new = _note(push, report, say)
         if push.final and push.task_id == report.task_id:
             return True
+        if new:
+            answer(push)
     return False
 
 
-def _note(push: Push, report: Report, say: Say) -> None:
+def _note(push: Push, report: Report, say: Say) -> bool:
+    """Whether it is a new event of the task."""
     if push.task_id != report.task_id:
         report.strangers += 1
         say(f"  (a push of another task, not judged: {printable(push.task_id or push.payload, 60)})")
-        return
+        return False
     duplicate = any(push.identity == known.identity for known in report.arrivals)
     report.arrivals.append(push)
     say(push_line(push, report, duplicate))
+    return not duplicate
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -299,6 +318,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="N",
         help='how many steps the agent announces as "k/N" (default: read from the pushes; 0: none)',
     )
+    parser.add_argument("--message", default="run push demo", metavar="TEXT", help="what is sent (run push demo)")
+    parser.add_argument("--answer", action="append", default=[], metavar="TEXT", help="for the agent's next question")
     who = parser.add_mutually_exclusive_group()
     who.add_argument(
         "--bearer",
@@ -332,6 +353,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 webhook_url=options.webhook_url,
                 timeout=options.timeout,
                 steps=options.agent_steps,
+                message=options.message,
+                answers=options.answer,
                 say=say,
             )
             for line in report.lines(mark):

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from push_client import DemoError
@@ -129,7 +129,7 @@ class Receiver:
     @property
     def url(self) -> str:
         """The webhook's URL as this machine reaches it."""
-        host = "localhost" if self.host in ("", "127.0.0.1", "0.0.0.0") else self.host
+        host = "localhost" if self.host in ("", "127.0.0.1", "0.0.0.0") else self.host  # noqa: S104
         return f"http://{host}:{self.port}{self.path}"
 
     def next(self, seconds: float) -> Push | None:
@@ -139,7 +139,7 @@ class Receiver:
         except queue.Empty:
             return None
 
-    def __enter__(self) -> Receiver:
+    def __enter__(self) -> Self:
         try:
             self._server = _Server(self)
         except (OSError, OverflowError) as error:

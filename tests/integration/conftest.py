@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from emulator import Emulator
 from local_aws import local_aws
 from push_client import A2AClient

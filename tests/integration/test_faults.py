@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from push_client import A2AClient, RpcError
 from push_webhook import Receiver
 from stack import Stack

@@ -12,6 +12,7 @@ from a2a.client.errors import A2AClientError
 from a2a.types import a2a_pb2 as a2a
 from a2a.utils.errors import A2AError
 from google.protobuf.json_format import ParseDict
+
 from push_webhook import Receiver
 from stack import Stack
 
@@ -84,9 +85,7 @@ async def test_configs_are_created_read_listed_and_deleted(sdk: Client, receiver
         a2a.GetTaskPushNotificationConfigRequest(task_id=task.id, id="mine")
     )
     assert read == created
-    listed = await sdk.list_task_push_notification_configs(
-        a2a.ListTaskPushNotificationConfigsRequest(task_id=task.id)
-    )
+    listed = await sdk.list_task_push_notification_configs(a2a.ListTaskPushNotificationConfigsRequest(task_id=task.id))
     assert list(listed.configs) == [created]
     for _ in range(2):  # deleting is idempotent
         await sdk.delete_task_push_notification_config(

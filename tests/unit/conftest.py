@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import pytest_socket
 from cloud_stack import CloudStack
-from memory_stack import MemoryStack
 from harness import Options, Stack
+from memory_stack import MemoryStack
 
 
 @pytest.fixture(autouse=True)

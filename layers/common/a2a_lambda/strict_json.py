@@ -9,7 +9,7 @@ from typing import Any
 from .errors import InvalidRequest, ParseError
 
 MAX_DEPTH = 100
-"""Levels of nesting, as in protocol buffers: what is stored must be readable again, wherever on the stack that happens."""
+"""Levels of nesting, as in protocol buffers: what is stored must be readable again, however deep the stack is then."""
 
 MAX_BODY = 256 * 1024
 """Bytes of a request. A message becomes part of its task, and a task has to fit into an item of 400 kB."""

@@ -23,7 +23,7 @@ MAX_LIFE = timedelta(days=400)
 """How long a task that has not ended is kept: longer than an execution of Step Functions can last (one year)."""
 
 MAX_WITH_MESSAGE = 300_000
-"""Bytes of a task as JSON up to which it takes messages: an item of DynamoDB holds 400 kB, and the agent needs room too."""
+"""Bytes of a task as JSON up to which it takes messages: an item holds 400 kB, and the agent needs room too."""
 
 _TRIES = 5
 
