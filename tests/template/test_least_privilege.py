@@ -15,9 +15,6 @@ MAY_NAME_ALL_RESOURCES = {
     ("CaretakerRole", "ResumeExecutions"),
 }
 
-# Beside the role of the executor, because the state machine depends on that role and this policy on the state machine.
-EXTRA_POLICIES: set[str] = set()
-
 ALLOWED = {
     "RpcRole": {
         "RpcLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
@@ -120,8 +117,8 @@ def test_a_role_allows_what_its_function_does_and_nothing_else(of_type, role):
 
 
 def test_there_are_no_roles_but_these(of_type):
-    assert set(of_type("AWS::IAM::Role")) == set(ALLOWED) - EXTRA_POLICIES
-    assert set(of_type("AWS::IAM::Policy")) == EXTRA_POLICIES
+    assert set(of_type("AWS::IAM::Role")) == set(ALLOWED)
+    assert not of_type("AWS::IAM::Policy")
 
 
 def test_no_statement_allows_every_action(of_type):
@@ -156,10 +153,7 @@ def test_no_role_carries_a_managed_policy(of_type):
 
 @pytest.mark.parametrize(
     ("role", "service"),
-    [
-        (role, "states" if role == "TaskStateMachineRole" else "lambda")
-        for role in sorted(set(ALLOWED) - EXTRA_POLICIES)
-    ],
+    [(role, "states" if role == "TaskStateMachineRole" else "lambda") for role in sorted(ALLOWED)],
 )
 def test_a_role_is_for_one_service(of_type, role, service):
     (statement,) = of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
