@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-import receiver as people
 import requests
+
+import receiver as people
 from push_client import A2AClient, DemoError, RpcError
 from push_demo import main
 from push_webhook import Receiver

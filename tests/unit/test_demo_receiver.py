@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 import receiver
 
 MESSAGE = {"parts": [{"text": "Step 1/3"}, {"text": "complete"}]}

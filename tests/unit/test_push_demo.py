@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+
 from push_client import A2AClient, DemoError, RpcError, printable
 from push_demo import Report, lists_task, parse_listen, push_line, run_demo
 from push_webhook import Push, Receiver, as_push
