@@ -1,0 +1,94 @@
+"""`make chaos`: the real handlers, receivers of all kinds, and crashes at every step; prints a table, exits 1 on a breach.
+
+Reproduce a seed with `make chaos SEEDS=3`. All that is promised is checked from the receivers' own records.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from datetime import timedelta
+
+os.environ |= {"POWERTOOLS_SERVICE_NAME": "chaos", "POWERTOOLS_METRICS_NAMESPACE": "A2A/chaos"}
+
+from receivers import Population
+from simulation import START, Faults, Simulation
+from verdict import BREACHES, Verdict, judge
+from workload import Workload
+
+from a2a_lambda import observability
+
+FAULTS = Faults(crash=0.001, error=0.002, repeat=0.03, zombie=0.01, interleave=0.02, outages=4)
+
+
+def campaign(seed: int, tasks: int, configs: int, faults: Faults = FAULTS) -> tuple[Simulation, Workload, Verdict]:
+    """One run, until nothing is left to be done."""
+    simulation = Simulation(seed, faults)
+    population = Population(simulation, max(20, tasks // 8))
+    workload = Workload(simulation, population)
+    workload.plan(tasks, configs)
+    for resource in ("table", "queue"):
+        for _ in range(faults.outages):
+            start = simulation.now + timedelta(seconds=simulation.random.uniform(0, 1500))
+            length = timedelta(seconds=simulation.random.uniform(5, 120))
+            simulation.outages[resource].append((start, start + length))
+    for _ in range(10):
+        simulation.after(simulation.random.uniform(0, 900), simulation.poison)
+    simulation.run()
+    return simulation, workload, judge(simulation, population, workload.truth)
+
+
+def silence() -> None:
+    """No log lines and no metrics: there would be gigabytes of them."""
+    observability.logger.setLevel("CRITICAL")
+    observability.metrics.add_metric = lambda **_: None  # type: ignore[method-assign]
+    observability.metrics.log_metrics = lambda handler: handler  # type: ignore[method-assign,assignment]
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--tasks", type=int, default=2000)
+    parser.add_argument("--configs", type=int, default=3, help="beside the one that comes with the task")
+    options = parser.parse_args()
+    silence()
+    heads = ("seed", "events", "expected", "POSTs", *BREACHES, "dead", "dupl.", "killed", "errors", "zombies", "days", "s")
+    print("  ".join(f"{head:>{max(8, len(head))}}" for head in heads))
+    causes: Counter[str] = Counter()
+    clean = True
+    for seed in options.seeds:
+        started = time.monotonic()
+        simulation, workload, verdict = campaign(seed, options.tasks, options.configs)
+        counts = simulation.counts
+        row = (
+            seed,
+            workload.truth.events,
+            verdict.expected,
+            verdict.posts,
+            *(len(verdict.breaches[kind]) for kind in BREACHES),
+            verdict.dead,
+            verdict.duplicates.total(),
+            counts["killed"],
+            counts["throttled"] + counts["answer of AWS lost"],
+            counts["zombies"],
+            (simulation.now - START).days,
+            round(time.monotonic() - started),
+        )
+        print("  ".join(f"{cell:>{max(8, len(head))}}" for head, cell in zip(heads, row, strict=True)), flush=True)
+        for kind, broken in verdict.breaches.items():
+            for what in broken[:5]:
+                print(f"    {kind}: {what}")
+        causes += verdict.duplicates
+        clean = clean and verdict.clean
+    print("\nDuplicates by cause:")
+    for cause, number in causes.most_common():
+        print(f"  {number:>7}  {cause}")
+    return 0 if clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""Judges a simulation by the receivers' own records and the workload's books; nothing here asks the code under test."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from receivers import Arrival, Population
+from simulation import Simulation
+from workload import Registration, Truth, Write
+
+BREACHES = ("lost", "out of order", "leaked", "foreign", "wrongly dead", "stuck")
+
+
+@dataclass
+class Verdict:
+    """``breaches`` by kind, with what broke; ``duplicates`` by cause."""
+
+    expected: int = 0
+    posts: int = 0
+    dead: int = 0
+    removed: int = 0
+    breaches: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in BREACHES})
+    duplicates: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def clean(self) -> bool:
+        """Whether every promise held."""
+        return not any(self.breaches.values())
+
+
+def judge(simulation: Simulation, population: Population, truth: Truth) -> Verdict:
+    """Every event of every live config arrived at least once, first arrivals in order, nothing after a deletion, nothing
+    for another, dead letters exactly for the dead."""
+    verdict = Verdict()
+    verdict.posts = sum(len(log) for receiver in population.receivers.values() for log in receiver.log.values())
+    dead: dict[str, dict[tuple[int, int], tuple[str, object]]] = defaultdict(dict)
+    for message, reason, moment in simulation.dead.messages:
+        dead[message.incarnation][message.generation, message.n] = (reason, moment)
+    verdict.dead = sum(len(letters) for letters in dead.values())
+    for registration in truth.registrations.values():
+        _judge(registration, simulation, population, truth, dead[registration.incarnation], verdict)
+    for lane in simulation.lanes:
+        verdict.breaches["stuck"] += [f"stream {lane.number}" for _ in lane.records]
+    verdict.breaches["lost"] += ["a poison record"] * (simulation.counts["poison"] - len(simulation.aside.ids))
+    verdict.breaches["stuck"] += [name for name, waiting in simulation.queue.groups.items() if waiting]
+    return verdict
+
+
+def _judge(
+    registration: Registration,
+    simulation: Simulation,
+    population: Population,
+    truth: Truth,
+    dead: dict[tuple[int, int], tuple[str, object]],
+    verdict: Verdict,
+) -> None:
+    arrivals = sorted(
+        (arrival for address in registration.addresses for arrival in population.arrivals(address.url)),
+        key=lambda arrival: arrival.number,
+    )
+    name = f"{registration.task_id[-4:]}/{registration.config_id}"
+    removed = simulation.configs.removed.get(registration.incarnation)
+    verdict.removed += removed is not None
+    if removed is None:
+        for lost in _lost(registration, truth.writes[registration.task_id], arrivals, dead, verdict):
+            verdict.breaches["lost"].append(f"{name} {lost}")
+        verdict.breaches["lost"] += [f"{name} {unheard}" for unheard in _unheard(registration, population, dead)]
+    verdict.breaches["out of order"] += [f"{name} {late}" for late in _late(arrivals)]
+    for address in {address.url: address for address in registration.addresses}.values():
+        for arrival in population.arrivals(address.url):
+            started = arrival.invocation.started
+            if (removed is not None and started > removed) or address.url not in _in_force(registration, started):
+                verdict.breaches["leaked"].append(f"{name} {arrival.webhook_id}")
+            if arrival.arrived and (arrival.task_id, arrival.token) != (registration.task_id, address.token):
+                verdict.breaches["foreign"].append(f"{name} {arrival.webhook_id}")
+    for (generation, n), (reason, moment) in dead.items():
+        if not reason.startswith("status 413") and not _given_up_rightly(arrivals, moment):
+            verdict.breaches["wrongly dead"].append(f"{name} {generation}.{n} {reason}")
+    _count_duplicates(arrivals, verdict)
+
+
+def _in_force(registration: Registration, started: datetime) -> set[str]:
+    """The URLs that an invocation may have read: the one that was set when it started, and any that was set later."""
+    later = {address.url for address in registration.addresses if address.since >= started}
+    before = [address.url for address in registration.addresses if address.since < started]
+    return later | set(before[-1:])
+
+
+def _lost(
+    registration: Registration,
+    writes: list[Write],
+    arrivals: list[Arrival],
+    dead: dict[tuple[int, int], tuple[str, object]],
+    verdict: Verdict,
+) -> Iterator[str]:
+    heard = {place(arrival) for arrival in arrivals if arrival.acknowledged}
+    announced = registration.addresses[0].announced
+    for generation, write in enumerate(writes, start=1):
+        if generation <= registration.known or generation == announced:
+            continue
+        for n in _events(write, registration.dialect):
+            verdict.expected += 1
+            if (generation, n) not in heard and (generation, n) not in dead:
+                yield f"{generation}.{n}"
+
+
+def _unheard(
+    registration: Registration, population: Population, dead: dict[tuple[int, int], tuple[str, object]]
+) -> Iterator[str]:
+    """Announcements that nobody heard, neither at the address they were for nor at one that replaced it."""
+    for position, address in enumerate(registration.addresses):
+        heard = [
+            place(arrival)[0]
+            for later in registration.addresses[position:]
+            for arrival in population.arrivals(later.url)
+            if arrival.acknowledged
+        ]
+        buried = [generation for generation, _ in dead]
+        if address.announced and max([*heard, *buried], default=0) < address.announced:
+            yield f"announcement of {address.announced}"
+
+
+def _late(arrivals: list[Arrival]) -> Iterator[str]:
+    """First arrivals that came after a later event. Announcements repeat a state and have no place in the order."""
+    seen: set[str] = set()
+    highest = (0, -1)
+    for arrival in arrivals:
+        if not arrival.arrived or arrival.webhook_id in seen or announcement(arrival):
+            continue
+        seen.add(arrival.webhook_id)
+        if place(arrival) < highest:
+            yield f"{arrival.webhook_id} after {highest}"
+        highest = max(highest, place(arrival))
+
+
+def _given_up_rightly(arrivals: list[Arrival], moment: object) -> bool:
+    """Nobody acknowledged anything for three days before, and somebody tried all the time."""
+    before = [arrival for arrival in arrivals if arrival.moment <= moment]  # type: ignore[operator]
+    start = moment - timedelta(days=3)  # type: ignore[operator]
+    acknowledged = [arrival.moment for arrival in before if arrival.acknowledged]
+    failures = [arrival.moment for arrival in before if not arrival.acknowledged]
+    return max(acknowledged, default=start) <= start and min(failures, default=start) <= start
+
+
+def _count_duplicates(arrivals: list[Arrival], verdict: Verdict) -> None:
+    first: dict[str, Arrival] = {}
+    for arrival in arrivals:
+        if not arrival.taken:
+            continue
+        before = first.setdefault(arrival.webhook_id, arrival)
+        if before is not arrival:
+            lost = not before.acknowledged
+            verdict.duplicates["answer lost or too late" if lost else f"invocation: {before.invocation.fate}"] += 1
+
+
+def _events(write: Write, dialect: str) -> list[int]:
+    """Which events of a write are told in a dialect, by their place."""
+    if dialect == "0.3":
+        return [0]
+    if dialect == "legacy":
+        return [write.artifacts] if write.status else []
+    return list(range(write.artifacts + write.status))
+
+
+def place(arrival: Arrival) -> tuple[int, int]:
+    """Generation and place of the event that arrived."""
+    _, generation, n, *_ = arrival.webhook_id.split(".")
+    return int(generation), int(n)
+
+
+def announcement(arrival: Arrival) -> bool:
+    """Whether this repeats a state for a config that was registered late."""
+    return arrival.webhook_id.count(".") > 3
