@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 
 from .model import Artifact, Message, Part, Task, TaskState, TaskStatus, dumps, timestamp
@@ -23,6 +24,24 @@ def task_id_for(owner: str, message: Message) -> str:
     """
     seed = hashlib.sha256(dumps([owner, message]).encode()).hexdigest()
     return str(uuid.uuid5(_TASK_IDS, seed))
+
+
+def task_ids_for(owner: str, message: Message) -> Iterator[str]:
+    """The ids of the tasks that this message of this owner creates, should it be sent anew on purpose."""
+    task_id = task_id_for(owner, message)
+    while True:
+        yield task_id
+        task_id = str(uuid.uuid5(_TASK_IDS, task_id))
+
+
+def is_known_to_client(task: Task) -> bool:
+    """Whether the client has shown that it knows the task: by a follow-up or a cancellation, which name its id.
+
+    A client that sends a message again because the answer was lost cannot have done so. One that has done so, and sends
+    the message again, wants another task (test kits do that).
+    """
+    messages = sum(message["role"] == "ROLE_USER" for message in task.get("history", []))
+    return messages > 1 or task["status"]["state"] == TaskState.CANCELED
 
 
 def new_task(task_id: str, context_id: str, message: Message, now: datetime) -> Task:

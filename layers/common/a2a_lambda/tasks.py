@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .errors import InternalError, InvalidParams, TaskNotCancelable, TaskNotFound, UnsupportedOperation
-from .lifecycle import addressed, new_task, task_id_for, with_history_length, with_message, with_status
+from .lifecycle import (
+    addressed,
+    is_known_to_client,
+    new_task,
+    task_ids_for,
+    with_history_length,
+    with_message,
+    with_status,
+)
 from .model import Message, Task, TaskState, dumps, moment, timestamp
 from .operations import CancelTask, FoundTask, GetTask, ListTasks, SendMessage, TaskList
 from .ports import Clock, Conflict, TaskQuery, TaskStore, Unavailable, Workflow
@@ -26,6 +34,7 @@ MAX_WITH_MESSAGE = 300_000
 """Bytes of a task as JSON up to which it takes messages: an item holds 400 kB, and the agent needs room too."""
 
 _TRIES = 5
+_REPEATS = 100
 
 
 def expiry(now: datetime, terminal: bool, retention: timedelta) -> int:
@@ -117,10 +126,25 @@ class TaskService:
         return record
 
     def _create(self, owner: str, request: SendMessage) -> TaskRecord:
-        message = request.message
-        task_id = task_id_for(owner, message)
-        now = self.clock()
-        record = TaskRecord(
+        for task_id in itertools.islice(task_ids_for(owner, request.message), _REPEATS):
+            record = self._new(owner, task_id, request)
+            inline = request.push_config
+            configs = [self.push_configs.inline(owner, task_id, inline)] if inline else []
+            if not self._write_new(record, configs):
+                # The same message again: the task is there, perhaps without an execution or with another config.
+                record = self.owned(owner, task_id)
+                if is_known_to_client(record.task):
+                    continue
+                if inline is not None:
+                    self.push_configs.set_inline(owner, task_id, inline)
+            if record.state is TaskState.SUBMITTED:
+                self.workflow.start(task_id)
+            return record
+        raise InvalidParams.of("message.messageId", "has been used too often")
+
+    def _new(self, owner: str, task_id: str, request: SendMessage) -> TaskRecord:
+        now, message = self.clock(), request.message
+        return TaskRecord(
             task=new_task(task_id, message.get("contextId") or str(uuid.uuid4()), message, now),
             owner=owner,
             generation=1,
@@ -128,16 +152,6 @@ class TaskService:
             created_at=now,
             expires_at=expiry(now, False, self.retention),
         )
-        inline = request.push_config
-        configs = [self.push_configs.inline(owner, task_id, inline)] if inline else []
-        if not self._write_new(record, configs):
-            # The same message again: the task is there, perhaps without an execution or with another config.
-            record = self.owned(owner, task_id)
-            if inline is not None:
-                self.push_configs.set_inline(owner, task_id, inline)
-        if record.state is TaskState.SUBMITTED:
-            self.workflow.start(task_id)
-        return record
 
     def _write_new(self, record: TaskRecord, configs: Sequence[PushConfig]) -> bool:
         """False if the task exists. Two creations at once: the one that lost may not see the other's task yet."""
