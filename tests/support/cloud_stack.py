@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import cache, cached_property
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -101,13 +101,15 @@ class CloudStack(Stack):
             "INLINE_WAIT_SECONDS": str(options.inline_wait),
             "TASK_TIMEOUT_SECONDS": "2592000",
             "FIRST_ATTEMPT_SECONDS": "3",
-            "POWERTOOLS_METRICS_NAMESPACE": "A2A/test",
-            "POWERTOOLS_SERVICE_NAME": "test",
         }
 
     def _inject(self, patch: pytest.MonkeyPatch) -> None:
         """Virtual time and the scripted webhooks instead of the real ones; nothing kept from the test before."""
-        virtual = SimpleNamespace(now=lambda zone: self.time.now.astimezone(zone), fromisoformat=datetime.fromisoformat)
+
+        def now(zone: tzinfo) -> datetime:
+            return self.time.now.astimezone(zone)
+
+        virtual = SimpleNamespace(now=now, fromisoformat=datetime.fromisoformat)
         for function in FUNCTIONS:
             module = handler_module(function)
             patch.setattr(module, "datetime", virtual)

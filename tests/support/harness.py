@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-import push_agent
 from callers import ALICE, Caller
 from scripted import ListeningTime
 
+import push_agent
 from a2a_lambda.agent import Agent
 from a2a_lambda.ports import PushConfigStore, TaskStore
 from a2a_lambda.records import TaskRecord
@@ -186,9 +186,7 @@ class Stack(ABC):
         task: dict[str, Any] = self.call("SendMessage", params, caller=caller)["task"]
         return task
 
-    def register(
-        self, task_id: str, url: str = WEBHOOK, *, caller: Caller = ALICE, **fields: Any
-    ) -> dict[str, Any]:
+    def register(self, task_id: str, url: str = WEBHOOK, *, caller: Caller = ALICE, **fields: Any) -> dict[str, Any]:
         """Register a webhook; the config."""
         params = {"taskId": task_id, "url": url, **fields}
         config: dict[str, Any] = self.call("CreateTaskPushNotificationConfig", params, caller=caller)

@@ -109,6 +109,7 @@ class MemoryStack(Stack):
             "sleep": self.time.sleep,
             "on_failure": self.failures.append,
             "retention": timedelta(days=30),
+            "task_timeout": timedelta(days=30),
             "inline_wait": self.options.inline_wait,
         }
         return Executor(**{**arguments, **changed})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,9 @@ import pytest_socket
 from cloud_stack import CloudStack
 from harness import Options, Stack
 from memory_stack import MemoryStack
+
+# The functions' logger and metrics read them when they are imported.
+os.environ.update(POWERTOOLS_METRICS_NAMESPACE="A2A/test", POWERTOOLS_SERVICE_NAME="test")
 
 
 @pytest.fixture(autouse=True)
@@ -70,11 +74,21 @@ def memory() -> MemoryStack:
     return MemoryStack(Options())
 
 
+class PresentStdout:
+    """Standard output as it is when something is written. The logger keeps the one of its first test otherwise."""
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
 @pytest.fixture
 def output(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
     """What the functions wrote since the last call: log lines and metrics."""
     from a2a_lambda.observability import logger
 
     for handler in logger.handlers:
-        handler.setStream(sys.stdout)  # the logger was made when another stream stood here
+        handler.stream = PresentStdout()
     return lambda: "".join(capsys.readouterr())

@@ -126,7 +126,7 @@ def test_a_follow_up_that_never_gets_through_is_an_internal_error_and_writes_not
     assert memory.snapshot() == before
 
 
-# -------------------------------------------------------------------------------------------------- answers to a question
+# ------------------------------------------------------------------------------------------------ answers to a question
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_tasks_of_the_same_moment_are_paged_without_loss(stack: Stack) -> None:
 
 def test_a_task_that_is_created_between_two_pages_shifts_none(stack: Stack) -> None:
     newest_first = sent(stack, 4)
-    answers = pages(stack, lambda: stack.send(), pageSize=2)
+    answers = pages(stack, stack.send, pageSize=2)
     assert [task_id for answer in answers for task_id in ids(answer)] == newest_first
     assert [answer["totalSize"] for answer in answers] == [4, 5]
 

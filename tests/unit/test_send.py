@@ -232,7 +232,7 @@ def test_what_is_stored_is_not_what_was_trimmed_for_one_answer(stack: Stack) -> 
 
 
 def test_a_task_that_vanishes_while_a_send_waits_is_answered_as_it_was_last_seen(memory: MemoryStack) -> None:
-    memory.time.on_sleep = lambda: memory.tasks.records.clear()
+    memory.time.on_sleep = memory.tasks.records.clear
     task = memory.call("SendMessage", {"message": memory.message()})["task"]
     assert task["status"]["state"] == "TASK_STATE_SUBMITTED"
 
