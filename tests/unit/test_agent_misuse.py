@@ -123,8 +123,6 @@ def test_an_agent_without_steps_is_refused_when_it_is_to_run():
 def test_misuse_in_a_step_says_what_is_wrong(step, message):
     tested = agent()
     tested.step(name="only")(step)
-    if "state" in message or "32768" in message or "JSON" in message:
-        tested.step(noop)  # the state is looked at where it is handed on
     with pytest.raises(AgentError, match=message):
         run_agent(tested, "hello")
 

@@ -90,7 +90,7 @@ class Web:
             if self._policy.address_refusal(str(address[0])) is not None:
                 refused.append(str(address[0]))
                 return int(pycurl.SOCKET_BAD)
-            return socket.socket(family, kind, protocol)
+            return _Socket(family, kind, protocol)
 
         body = bytearray()
 
@@ -125,6 +125,13 @@ class Web:
             return answer, curl.getinfo(pycurl.REDIRECT_URL)
         finally:
             curl.close()
+
+
+class _Socket(socket.socket):
+    """pycurl keeps a duplicate of the descriptor and drops this object, which must not complain about it."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _headers(request: FetchRequest) -> list[str]:
