@@ -10,6 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
 PORT ?= 4580
+CONFORMANCE_PORT ?= 9999
 WEBHOOK_PORT ?= 9293
 PARAMETERS ?=
 AGENT ?=
@@ -35,7 +36,7 @@ help: ## show this
 
 # ---------------------------------------------------------------------------------------------------------------- use it
 
-.PHONY: demo new-agent up down status invoke
+.PHONY: demo new-agent up down conformance status invoke
 demo: $(call installed,local sam demo) ## run the push scenario on a local AWS that lives as long as it
 	@$(call bin,local)/python demo/local_aws.py run $(parameters) \
 	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT) $(DEMO)
@@ -45,6 +46,9 @@ new-agent: .venvs/tools/.lock ## make an agent and its test from a template: mak
 
 up: $(call installed,local sam) ## start the local AWS (PORT=4580), deploy or update the template there, and leave it running
 	@$(call bin,local)/python demo/local_aws.py up --port $(PORT) $(parameters)
+
+conformance: $(call installed,local sam) ## start the conformance agent for test kits (CONFORMANCE_PORT=9999) until Ctrl-C
+	@$(call bin,local)/python demo/conformance.py --port $(CONFORMANCE_PORT) $(parameters)
 
 down: $(call installed,local) ## stop it
 	@$(call bin,local)/python demo/local_aws.py down

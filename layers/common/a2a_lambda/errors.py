@@ -112,6 +112,12 @@ class ContentTypeNotSupported(A2AError):
     grpc_status, text = "INVALID_ARGUMENT", "Content type not supported"
 
 
+class UnsupportedMediaType(ContentTypeNotSupported):
+    """The Content-Type of the request itself. HTTP has a status for that; section 5.4 gives a part's media type 400."""
+
+    http_status = 415
+
+
 class InvalidAgentResponse(A2AError):
     """The agent's own code gave an answer that the specification does not allow."""
 
