@@ -7,6 +7,7 @@ from typing import Any
 
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.queues import SqsRedeliveryQueue, StreamFailures
+from a2a_lambda.aws.signing_keys import signer
 from a2a_lambda.aws.stream import PoisonRecord, stream_record
 from a2a_lambda.aws.tracing import traceparent
 from a2a_lambda.notifier import Notifier, StreamRecord
@@ -25,7 +26,8 @@ def notifier() -> Notifier:
         PushConfigTable(env.text("PUSH_CONFIGS_TABLE")),
         SqsRedeliveryQueue(env.text("REDELIVERY_QUEUE_URL")),
         Sender(policy),
-        lambda: datetime.now(UTC),
+        _now,
+        sign=signer(env, _now),
         first_attempt_seconds=env.number("FIRST_ATTEMPT_SECONDS", 3),
         trace=traceparent,
     )
@@ -79,3 +81,7 @@ def _put_aside(records: list[dict[str, Any]], poison: dict[str, Poison], failed:
                 return {sequence}
             metrics.add_metric(name="PoisonRecords", unit=MetricUnit.Count, value=1)
     return set()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -7,6 +7,7 @@ from typing import Any
 
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode
+from a2a_lambda.aws.signing_keys import signer
 from a2a_lambda.aws.tracing import traceparent
 from a2a_lambda.observability import MetricUnit, fault, log_attempts, logger, metrics
 from a2a_lambda.ports import Unavailable
@@ -24,7 +25,8 @@ def redeliverer() -> Redeliverer:
         configs=PushConfigTable(env.text("PUSH_CONFIGS_TABLE")),
         dead_letters=dead_letters(),
         sender=Sender(policy),
-        clock=lambda: datetime.now(UTC),
+        clock=_now,
+        sign=signer(env, _now),
         trace=traceparent,
     )
 
@@ -57,15 +59,8 @@ def _done(record: dict[str, Any]) -> bool:
         return _unreadable(record, error)
     result = redeliverer().redeliver(message)
     log_attempts([result.attempt] if result.attempt else [], first=False)
-    logger.info(
-        "redelivery",
-        extra={
-            "task_id": message.task_id,
-            "generation": message.generation,
-            "outcome": result.result,
-            "delay": result.delay,
-        },
-    )
+    became = {"outcome": result.result, "delay": result.delay}
+    logger.info("redelivery", extra={"task_id": message.task_id, "generation": message.generation, **became})
     if result.result == "dead":
         metrics.add_metric(name="PushDead", unit=MetricUnit.Count, value=1)
     if result.delay is None:
@@ -81,7 +76,10 @@ def _done(record: dict[str, Any]) -> bool:
 def _unreadable(record: dict[str, Any], error: Exception) -> bool:
     """Its group must not wait for it, and an operator has to see it: to the dead letters as it is."""
     logger.error("unreadable message", extra={"message_id": record["messageId"], **fault(error)})
-    message_group = record["attributes"]["MessageGroupId"]
-    dead_letters().send_unreadable(record["body"], message_group, record["messageId"], "unreadable")
+    dead_letters().send_unreadable(record, "unreadable")
     metrics.add_metric(name="PushDead", unit=MetricUnit.Count, value=1)
     return True
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -10,9 +10,11 @@ from typing import Any
 
 from a2a_lambda.aws.http_api import read, write
 from a2a_lambda.aws.push_config_table import PushConfigTable
+from a2a_lambda.aws.signing_keys import key_ring
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import StateMachine
 from a2a_lambda.card import Stack
+from a2a_lambda.delivery_status import DELIVERY_STATUS
 from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
 from a2a_lambda.discovery import PATHS, Discovery
 from a2a_lambda.endpoint import Endpoint
@@ -50,7 +52,7 @@ def endpoint() -> Endpoint:
     return Endpoint(
         JsonRpc([legacy_params.DIALECT, v0_3_params.DIALECT, v1_params.DIALECT], service.execute),
         Rest(v1_params.DIALECT, service.execute),
-        frozenset(extension.uri for extension in agent.extensions),
+        frozenset(extension.uri for extension in agent.extensions) | {DELIVERY_STATUS},
     )
 
 
@@ -60,7 +62,7 @@ def discovery() -> Discovery:
     module = importlib.import_module(env.text("AGENT_MODULE"))
     auth_mode, issuer = env.text("AUTH_MODE", "NONE"), env.text("JWT_ISSUER", "")
     stack = Stack(env.flag("PUSH_NOTIFICATIONS", True), auth_mode, issuer)
-    return Discovery(module.agent, stack, Path(module.__file__ or __file__).stat().st_mtime)
+    return Discovery(module.agent, stack, Path(module.__file__ or __file__).stat().st_mtime, key_ring(env, _now))
 
 
 @metrics.log_metrics

@@ -1,4 +1,4 @@
-"""`make chaos`: the real handlers, receivers of all kinds, and crashes at every step; prints a table, exits 1 on a breach.
+"""`make chaos`: the real handlers, receivers of all kinds, crashes at every step. Prints a table, exits 1 on a breach.
 
 Reproduce a seed with `make chaos SEEDS=3`. All that is promised is checked from the receivers' own records.
 """
@@ -9,8 +9,10 @@ import argparse
 import os
 import sys
 import time
+import uuid
 from collections import Counter
 from datetime import timedelta
+from random import Random
 
 os.environ |= {"POWERTOOLS_SERVICE_NAME": "chaos", "POWERTOOLS_METRICS_NAMESPACE": "A2A/chaos"}
 
@@ -27,6 +29,8 @@ FAULTS = Faults(crash=0.001, error=0.002, repeat=0.03, zombie=0.01, interleave=0
 def campaign(seed: int, tasks: int, configs: int, faults: Faults = FAULTS) -> tuple[Simulation, Workload, Verdict]:
     """One run, until nothing is left to be done."""
     simulation = Simulation(seed, faults)
+    ids = Random(seed)
+    uuid.uuid4 = lambda: uuid.UUID(int=ids.getrandbits(128), version=4)
     population = Population(simulation, max(20, tasks // 8))
     workload = Workload(simulation, population)
     workload.plan(tasks, configs)
@@ -56,7 +60,20 @@ def main() -> int:
     parser.add_argument("--configs", type=int, default=3, help="beside the one that comes with the task")
     options = parser.parse_args()
     silence()
-    heads = ("seed", "events", "expected", "POSTs", *BREACHES, "dead", "dupl.", "killed", "errors", "zombies", "days", "s")
+    heads = (
+        "seed",
+        "events",
+        "expected",
+        "POSTs",
+        *BREACHES,
+        "dead",
+        "dupl.",
+        "killed",
+        "errors",
+        "zombies",
+        "days",
+        "s",
+    )
     print("  ".join(f"{head:>{max(8, len(head))}}" for head in heads))
     causes: Counter[str] = Counter()
     clean = True

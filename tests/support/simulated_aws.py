@@ -20,6 +20,9 @@ from a2a_lambda.ports import QueuedNotification, Unavailable
 from a2a_lambda.records import PushConfig, TaskRecord
 from a2a_lambda.testing import MemoryPushConfigs, MemoryTasks
 
+CONFIG_IDS = ("c0", "c1", "c2", "c3", "inline")
+"""The ids of the configs in the campaign, sorted."""
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -66,9 +69,18 @@ class StreamedTasks(MemoryTasks):
         self.records[record.task_id] = record
 
 
+class IndexedConfigs(MemoryPushConfigs):
+    """Knows which ids configs have in the campaign, so that it need not look through all of them."""
+
+    def of_task(self, task_id: str) -> Sequence[PushConfig]:
+        """See :class:`a2a_lambda.ports.PushConfigStore`."""
+        found = (self.items.get((task_id, config_id)) for config_id in CONFIG_IDS)
+        return [config for config in found if config is not None]
+
+
 class FaultyConfigs:
-    """PushConfigsTable with its faults. ``removed`` has the moment at which an incarnation went; ``on_register`` is told
-    of every registration that took effect, whatever its client got to know."""
+    """PushConfigsTable with its faults. ``removed`` has the moment at which an incarnation went. ``on_register`` is
+    told of every registration that took effect, whatever its client got to know."""
 
     def __init__(self, world: World, inner: MemoryPushConfigs) -> None:
         self._world = world
@@ -117,7 +129,7 @@ class FifoQueue:
         self.overdue: list[QueuedNotification] = []
 
     def send(self, messages: Iterable[QueuedNotification]) -> frozenset[tuple[str, str]]:
-        """See :class:`a2a_lambda.ports.RedeliveryQueue`. Some messages may be refused, or be taken and the answer lost."""
+        """See :class:`a2a_lambda.ports.RedeliveryQueue`. A message may be refused, or taken and the answer lost."""
         failed: set[tuple[str, str]] = set()
         for message in messages:
             key = (message.task_id, message.config_id)

@@ -22,6 +22,7 @@ from simulated_aws import (
     FailureQueue,
     FaultyConfigs,
     FifoQueue,
+    IndexedConfigs,
     Reading,
     StreamedTasks,
     Waiting,
@@ -37,7 +38,6 @@ from a2a_lambda.outcome import Answer, Outcome, Post
 from a2a_lambda.ports import Unavailable
 from a2a_lambda.records import PushConfig, TaskRecord
 from a2a_lambda.redelivery import Redeliverer
-from a2a_lambda.testing import MemoryPushConfigs
 from a2a_lambda.webhook import Signer, unsigned
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -99,7 +99,7 @@ class Simulation:
         self._order = itertools.count()
         self._depth = 0
         self.tasks = StreamedTasks(self)
-        self.configs = FaultyConfigs(self, MemoryPushConfigs(self.tasks))
+        self.configs = FaultyConfigs(self, IndexedConfigs(self.tasks))
         self.queue = FifoQueue(self)
         self.dead = DeadLetterQueue(self)
         self.lanes = [Lane(number) for number in range(lanes)]
@@ -111,7 +111,7 @@ class Simulation:
         """The present moment."""
         return self.now
 
-    # ---------------------------------------------------------------------------------------------------- time and faults
+    # ------------------------------------------------------------------------------------------------ time and faults
 
     def at(self, moment: datetime, action: Callable[[], object]) -> None:
         """Do this then."""
@@ -258,7 +258,7 @@ class Simulation:
         notifier._configs = Reading(self.configs, of_task)
 
     def _new_notifier(self) -> Notifier:
-        return Notifier(self.configs, self.queue, Client(self), self.clock, sign=self.sign)
+        return Notifier(self.configs, self.queue, Client(self), self.clock, sign=self.sign, delay=self._delay)
 
     # -------------------------------------------------------------------------------------------------------- the queue
 
@@ -293,10 +293,10 @@ class Simulation:
             return done
 
     def _new_redeliverer(self) -> Redeliverer:
-        def delay(failures: int, retry_after: float | None) -> int:
-            return schedule.delay(failures, retry_after, random=self.random.random)
+        return Redeliverer(self.configs, self.dead, Client(self), self.clock, self.sign, delay=self._delay)
 
-        return Redeliverer(self.configs, self.dead, Client(self), self.clock, self.sign, delay=delay)
+    def _delay(self, failures: int, retry_after: float | None) -> int:
+        return schedule.delay(failures, retry_after, random=self.random.random)
 
     # ------------------------------------------------------------------------------------------------- the HTTP client
 

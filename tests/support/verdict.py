@@ -32,8 +32,8 @@ class Verdict:
 
 
 def judge(simulation: Simulation, population: Population, truth: Truth) -> Verdict:
-    """Every event of every live config arrived at least once, first arrivals in order, nothing after a deletion, nothing
-    for another, dead letters exactly for the dead."""
+    """Every event of every live config arrived at least once, first arrivals in order, nothing after a deletion,
+    nothing for another, dead letters exactly for the dead."""
     verdict = Verdict()
     verdict.posts = sum(len(log) for receiver in population.receivers.values() for log in receiver.log.values())
     dead: dict[str, dict[tuple[int, int], tuple[str, object]]] = defaultdict(dict)

@@ -162,15 +162,8 @@ class Workload:
         )
 
     def _set(self, owner: str, task_id: str, config_id: str) -> Callable[[], object]:
-        """A request; if it has to be repeated it is the same one."""
-        requests: list[SetPushConfig] = []
-
-        def send() -> None:
-            if not requests:
-                requests.append(self._request(task_id, config_id))
-            self._service.set(owner, requests[0])
-
-        return send
+        """A request. When it has to be repeated it names another URL, so that a URL has one registration."""
+        return lambda: self._service.set(owner, self._request(task_id, config_id))
 
     def _registered(self, config: PushConfig, existing: PushConfig | None, task: TaskRecord) -> None:
         """Note a registration that took effect."""
@@ -179,8 +172,6 @@ class Workload:
             Registration(config.task_id, config.config_id, config.incarnation, config.dialect, config.settled_through),
         )
         announced = task.generation if task.announcement is not None else 0
-        if held.addresses and held.addresses[-1].url == config.url:  # the same request again: its answer was lost
-            announced = max(announced, held.addresses.pop().announced)
         held.addresses.append(Address(config.url, config.token or "", self._simulation.now, announced))
 
     def _delete(self, owner: str, task_id: str, config_id: str) -> None:

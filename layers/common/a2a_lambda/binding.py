@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .errors import A2AError, ContentTypeNotSupported, InvalidParams, VersionNotSupported
+from .delivery_status import DELIVERY_STATUS, delivery_status
+from .errors import A2AError, InvalidParams, UnsupportedMediaType, VersionNotSupported
 from .http import HttpRequest, HttpResponse
-from .operations import Request, SendMessage
+from .operations import PushConfigList, Request, SendMessage
+from .records import PushConfig
 
 DEFAULT_VERSION = "0.3"
 """What a client without an ``A2A-Version`` speaks (section 3.6.2)."""
@@ -31,9 +33,9 @@ class Exchange:
 
 
 def require_json(request: HttpRequest) -> None:
-    """Raises :class:`ContentTypeNotSupported` for a body that is not declared as JSON, before anybody looks into it."""
+    """Raises :class:`UnsupportedMediaType` for a body that is not declared as JSON, before anybody looks into it."""
     if not _JSON.fullmatch(request.headers.get("content-type", "").strip()):
-        raise ContentTypeNotSupported("The Content-Type must be application/json")
+        raise UnsupportedMediaType("The Content-Type must be application/json")
 
 
 def version_of(request: HttpRequest) -> str | None:
@@ -60,6 +62,19 @@ def extensions_of(request: HttpRequest) -> frozenset[str]:
 def with_extensions(operation: Request, request: HttpRequest) -> Request:
     """The operation with what the request's headers add to it."""
     return replace(operation, extensions=extensions_of(request)) if isinstance(operation, SendMessage) else operation
+
+
+def with_delivery_status(result: Any, answer: Any, request: HttpRequest) -> Any:
+    """The written answer with the status of each config in it, if the client asks for that extension."""
+    if DELIVERY_STATUS not in extensions_of(request):
+        return result
+    if isinstance(answer, PushConfig):
+        return {**result, "deliveryStatus": delivery_status(answer)}
+    if isinstance(answer, PushConfigList):
+        listed = result["configs"] if isinstance(result, dict) else result
+        for written, config in zip(listed, answer.configs, strict=True):
+            written["deliveryStatus"] = delivery_status(config)
+    return result
 
 
 def echo(request: HttpRequest, supported: frozenset[str]) -> dict[str, str]:

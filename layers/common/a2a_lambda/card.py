@@ -9,17 +9,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from .agent import Agent, Extension, Skill
+from .delivery_status import DELIVERY_STATUS
+from .signing import JWT_HEADER
 
 Card = dict[str, Any]
+
+SIGNED = "urn:a2a-lambda:ext:signed-notifications:v1"
+"""The extension that tells receivers how to verify what they get."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What the deployed stack can do. ``auth_mode`` is IAM, JWT or NONE."""
+    """What the deployed stack can do. ``auth_mode`` is IAM, JWT or NONE; ``jwks_uri`` is where the keys are with which
+    it signs notifications, "" if it does not."""
 
     push_notifications: bool
     auth_mode: str = "NONE"
     jwt_issuer: str = ""
+    jwks_uri: str = ""
 
 
 def v1_card(agent: Agent, stack: Stack, base_url: str) -> Card:
@@ -89,9 +96,26 @@ def _capabilities(agent: Agent, stack: Stack) -> Card:
         "pushNotifications": stack.push_notifications,
         "extendedAgentCard": False,
     }
-    if agent.extensions:
-        capabilities["extensions"] = [_extension(extension) for extension in agent.extensions]
+    extensions = [*_of_stack(stack), *agent.extensions]
+    if extensions:
+        capabilities["extensions"] = [_extension(extension) for extension in extensions]
     return capabilities
+
+
+def _of_stack(stack: Stack) -> list[Extension]:
+    """What the runtime adds to push notifications, whatever the agent."""
+    if not stack.push_notifications:
+        return []
+    extensions = [
+        Extension(
+            DELIVERY_STATUS,
+            "Asked for with the extensions header, push notification configs come with deliveryStatus.",
+        )
+    ]
+    if stack.jwks_uri:
+        params = {"jwksUri": stack.jwks_uri, "webhookSignature": "v1a", "jwtHeader": JWT_HEADER}
+        extensions.append(Extension(SIGNED, "Push notifications are signed: Standard Webhooks and JWT.", params=params))
+    return extensions
 
 
 def _extension(extension: Extension) -> Card:

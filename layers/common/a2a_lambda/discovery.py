@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from email.utils import formatdate
 
 from .agent import Agent
 from .card import Card, Stack, dual_card, legacy_card, v1_card
 from .http import HttpRequest, HttpResponse, json_response
+from .signing import JWKS_PATH, Key, jwks
 
 MAX_AGE = 300
 """Seconds for which a card may be used without asking again."""
@@ -21,21 +23,28 @@ _BUILDERS: dict[str, tuple[Callable[[Agent, Stack, str], Card], str]] = {
 }
 """Path to the card's shape, and to the path below the base URL under which its interfaces are."""
 
-PATHS = frozenset(_BUILDERS)
+PATHS = frozenset(_BUILDERS) | {JWKS_PATH}
 
 
 class Discovery:
-    """``modified`` is when the agent was last changed, in epoch seconds."""
+    """``modified`` is when the agent was last changed, in epoch seconds; ``keys`` are those that sign notifications."""
 
-    def __init__(self, agent: Agent, stack: Stack, modified: float) -> None:
+    def __init__(
+        self, agent: Agent, stack: Stack, modified: float, keys: Callable[[], Sequence[Key]] | None = None
+    ) -> None:
         self._agent = agent
         self._stack = stack
+        self._keys = keys
         self._modified = formatdate(modified, usegmt=True)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        """The card at ``request.path``, which is one of ``PATHS``; 304 if the client has it already."""
-        builder, below = _BUILDERS[request.path]
-        card = json_response(builder(self._agent, self._stack, request.base_url + below))
+        """The card or key set at ``request.path``, one of ``PATHS``; 304 if the client has it already."""
+        if request.path == JWKS_PATH:
+            card = json_response(jwks(self._keys() if self._keys else ()))
+        else:
+            builder, below = _BUILDERS[request.path]
+            stack = replace(self._stack, jwks_uri=request.base_url + JWKS_PATH) if self._keys else self._stack
+            card = json_response(builder(self._agent, stack, request.base_url + below))
         etag = f'"{hashlib.sha256(card.body.encode()).hexdigest()[:32]}"'
         caching = {"etag": etag, "cache-control": f"public, max-age={MAX_AGE}", "last-modified": self._modified}
         asked = request.headers.get("if-none-match")

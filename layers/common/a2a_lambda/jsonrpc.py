@@ -12,6 +12,7 @@ from .binding import (
     require_json,
     unsupported_version,
     version_of,
+    with_delivery_status,
     with_extensions,
 )
 from .dialects.base import Dialect, Method
@@ -46,7 +47,7 @@ class JsonRpc:
             operation = with_extensions(method.read(params), request)
             task_id = str(getattr(operation, "task_id", "") or "")
             answer = self._execute(request.owner, operation)
-            result = method.write(answer)
+            result = with_delivery_status(method.write(answer), answer, request)
             task_id = task_id or _task_id(answer)
             return Exchange(json_response({"jsonrpc": "2.0", "id": call_id, "result": result}), method_name, task_id)
         except A2AError as error:

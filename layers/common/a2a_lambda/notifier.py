@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from . import schedule
 from .changes import Change, changes, status_update
 from .delivery import Acknowledged, Notification, failed, gone, notifications, queued, undelivered
 from .model import moment
@@ -103,6 +104,7 @@ class Notifier:
         sign: Signer = unsigned,
         first_attempt_seconds: float = 3.0,
         shun: timedelta = timedelta(seconds=60),
+        delay: Callable[[int, float | None], int] = schedule.delay,
         trace: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._configs = configs
@@ -112,6 +114,7 @@ class Notifier:
         self._sign = sign
         self._seconds = first_attempt_seconds
         self._shun = shun
+        self._delay = delay
         self._trace = trace
         self._hung: dict[str, datetime] = {}
         self._acknowledged = Acknowledged()
@@ -239,7 +242,7 @@ class Notifier:
         last = delivery.answers[-1] if delivery.answers else None
         if last is None or last.outcome is not Outcome.RETRY or last.error == "timeout":
             return None
-        return failed(delivery.config, last, self._clock())
+        return failed(delivery.config, last, self._clock(), self._delay)
 
     def _remove(self, configs: Sequence[PushConfig]) -> set[str]:
         """The task has expired, and its configs go with it."""

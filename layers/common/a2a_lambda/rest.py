@@ -14,6 +14,7 @@ from .binding import (
     require_json,
     unsupported_version,
     version_of,
+    with_delivery_status,
     with_extensions,
 )
 from .dialects.base import Dialect
@@ -61,7 +62,8 @@ class Rest:
             method = self._dialect.methods[name]
             operation = with_extensions(method.read({**_parameters(request), **inserted}), request)
             task_id = str(getattr(operation, "task_id", "") or "")
-            result = method.write(self._execute(request.owner, operation))
+            answer = self._execute(request.owner, operation)
+            result = with_delivery_status(method.write(answer), answer, request)
             # google.protobuf.Empty is an empty object.
             return Exchange(_response(request, {} if result is None else result), name, task_id)
         except A2AError as error:

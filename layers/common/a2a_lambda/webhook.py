@@ -12,7 +12,7 @@ from .records import PushConfig
 
 RESERVED_HEADERS = frozenset(
     {"content-type", "user-agent", "a2a-version", "traceparent"}
-    | {"webhook-id", "webhook-timestamp", "webhook-signature", "x-a2a-notification-token"}
+    | {"webhook-id", "webhook-timestamp", "webhook-signature", "x-a2a-notification-token", "x-a2a-notification-jwt"}
 )
 """Names in lower case that a client cannot choose for its credentials, because they are set here."""
 

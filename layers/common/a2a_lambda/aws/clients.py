@@ -8,7 +8,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from ..ports import Unavailable
 
-Service = Literal["dynamodb", "sqs", "stepfunctions"]
+Service = Literal["dynamodb", "kms", "secretsmanager", "sqs", "ssm", "stepfunctions"]
 
 # Codes that say "not now". Anything else is a defect of ours and must be seen as such.
 _TRANSIENT = frozenset(

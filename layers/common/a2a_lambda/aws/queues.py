@@ -148,13 +148,13 @@ class SqsDeadLetters:
         )
 
     @guarded
-    def send_unreadable(self, body: str, message_group: str, message_id: str, reason: str) -> None:
-        """Keep a message as it is that is none of ours: its group must not wait for it."""
+    def send_unreadable(self, record: Mapping[str, Any], reason: str) -> None:
+        """Keep a message as it is that is none of ours: its group must not wait for it. ``record`` is the event's."""
         client("sqs").send_message(
             QueueUrl=self._url,
-            MessageBody=body,
-            MessageGroupId=message_group,
-            MessageDeduplicationId=message_id,
+            MessageBody=record["body"],
+            MessageGroupId=record["attributes"]["MessageGroupId"],
+            MessageDeduplicationId=record["messageId"],
             MessageAttributes=_attributes(reason),
         )
 
