@@ -198,10 +198,11 @@ class CloudStack(Stack):
 
     def receive(self) -> list[dict[str, Any]]:
         """What the event source takes off the redelivery queue, as Lambda gives it to the function."""
-        answer = cloud.client("sqs").receive_message(
-            QueueUrl=self.redelivery_queue, MaxNumberOfMessages=10, AttributeNames=["All"]
-        )
-        return [queue_record(message) for message in answer.get("Messages", [])]
+        found: list[dict[str, Any]] = []
+        arguments = {"QueueUrl": self.redelivery_queue, "MaxNumberOfMessages": 10, "AttributeNames": ["All"]}
+        while batch := cloud.client("sqs").receive_message(**arguments).get("Messages"):
+            found += [queue_record(message) for message in batch]
+        return found
 
     def redeliver(self, records: list[dict[str, Any]]) -> list[str]:
         """Records to the redelivery function, which deletes what it took; the message ids that failed."""

@@ -182,8 +182,12 @@ def _attributes(reason: str) -> dict[str, Any]:
 
 
 def deduplication(message: QueuedNotification) -> str:
-    """Within five minutes, SQS takes a second message of this id and group for the first one come again."""
-    return f"{message.generation}-{message.n}-{message.nonce}-{message.redrive}"
+    """Within five minutes, SQS takes a second message of this id and group for the first one come again.
+
+    The group is part of it: a queue whose DeduplicationScope is not the group would drop what others are to hear.
+    """
+    identity = [group(message), message.generation, message.n, message.nonce, message.redrive]
+    return hashlib.sha256(dumps(identity).encode()).hexdigest()
 
 
 def _batches(heads: list[Any]) -> Iterable[list[Any]]:
