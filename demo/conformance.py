@@ -34,10 +34,10 @@ The conformance agent answers at {endpoint}
     1.0 by HTTP+JSON               {endpoint}
 
 The A2A Technology Compatibility Kit, in a checkout of github.com/a2aproject/a2a-tck:
-    branch 1.0-dev   python run_tck.py --sut-host {endpoint}/v1 --transport jsonrpc      (or http_json)
-    branch 0.3.x     python run_tck.py --sut-url {endpoint}/ --category mandatory        (or capabilities, quality, features)
+    branch 1.0-dev   python run_tck.py --sut-host {endpoint}/v1 --transport jsonrpc     (or http_json)
+    branch 0.3.x     python run_tck.py --sut-url {endpoint}/ --category all
 a2a-testbed, from PyPI:
-    a2a-testbed conformance {endpoint} --protocol-version 1.0                             (or 0.3)
+    a2a-testbed conformance {endpoint} --protocol-version 1.0      (or 0.3)
 
 Ctrl-C ends it.
 """

@@ -62,7 +62,7 @@ def begin(task: TaskContext) -> None:
         task.reject("rejected")
 
 
-@agent.step(wait=1.5)
+@agent.step(wait=3)
 def end(task: TaskContext) -> None:
     task.artifact("response", text=f"You said: {task.text}")
     task.complete("Done.")
