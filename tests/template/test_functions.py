@@ -31,6 +31,8 @@ OWN = {
         "ALLOWED_WEBHOOK_CIDRS",
         "TASK_RETENTION_DAYS",
         "BLOCKING_SECONDS",
+        "WEBHOOK_SIGNING",
+        "SIGNING_KEY",
     },
     "caretaker": {"STATE_MACHINE_ARN", "TASK_RETENTION_DAYS"},
     "executor": {
@@ -44,6 +46,10 @@ OWN = {
     "notifier": {
         "REDELIVERY_QUEUE_URL",
         "STREAM_FAILURES_QUEUE_URL",
+        "WEBHOOK_SIGNING",
+        "SIGNING_KEY",
+        "ISSUER",
+        "API_ID",
         "FIRST_ATTEMPT_SECONDS",
         "ALLOW_INSECURE_WEBHOOKS",
         "ALLOWED_WEBHOOK_CIDRS",
@@ -51,6 +57,10 @@ OWN = {
     "redelivery": {
         "REDELIVERY_QUEUE_URL",
         "DEAD_LETTER_QUEUE_URL",
+        "WEBHOOK_SIGNING",
+        "SIGNING_KEY",
+        "ISSUER",
+        "API_ID",
         "ALLOW_INSECURE_WEBHOOKS",
         "ALLOWED_WEBHOOK_CIDRS",
     },

@@ -146,6 +146,25 @@ def test_traces_may_be_sent_only_when_tracing_is_asked_for(resources):
     assert resources["TracingPolicy"]["Condition"] == "TracingIsActive"
 
 
+@pytest.mark.parametrize(
+    ("policy", "condition", "actions"),
+    [
+        ("SecretSigningPolicy", "SignsWithSecret", "secretsmanager:GetSecretValue"),
+        ("ParameterSigningPolicy", "SignsWithParameter", "ssm:GetParameter"),
+        ("KmsSigningPolicy", "SignsWithKms", ["kms:GetPublicKey", "kms:Sign"]),
+    ],
+)
+def test_the_signing_key_is_open_to_those_that_sign_or_publish_and_only_the_way_that_is_asked_for(
+    resources, policy, condition, actions
+):
+    properties = resources[policy]["Properties"]
+    (statement,) = properties["PolicyDocument"]["Statement"]
+
+    assert resources[policy]["Condition"] == condition
+    assert statement["Action"] == actions
+    assert [role["Ref"] for role in properties["Roles"]] == ["RpcRole", "NotifierRole", "RedeliveryRole"]
+
+
 def test_no_role_carries_a_managed_policy(of_type):
     for properties in of_type("AWS::IAM::Role").values():
         assert "ManagedPolicyArns" not in properties

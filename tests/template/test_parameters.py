@@ -56,6 +56,7 @@ def test_the_sections_follow_the_data():
         "Notifier",
         "Queues",
         "Redelivery",
+        "Signing",
         "Layers",
         "Tracing and alarms",
         "Outputs",
