@@ -62,7 +62,7 @@ invoke: $(call installed,local sam) ## call one function of it: make invoke FUNC
 
 # --------------------------------------------------------------------------------------------------------------- test it
 
-.PHONY: lint check test validate coldstart
+.PHONY: lint check test validate coldstart crash-table
 lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/ruff check .
 	@$(call bin,dev)/ruff format --check .
@@ -76,6 +76,9 @@ test: $(call installed,dev local sam) ## all tests, those on the local AWS too (
 
 validate: $(call installed,sam) ## lint the template
 	@AWS_DEFAULT_REGION=us-east-1 $(call bin,sam)/sam validate --lint
+
+crash-table: $(call installed,dev) ## what becomes of a task when any one of its calls of AWS goes wrong
+	@PYTHONPATH=layers/common:layers/agents:tests/support $(call bin,dev)/python tests/support/crash_table.py
 
 coldstart: $(call installed,dev) ## what each handler imports, and how long that takes
 	@$(call bin,dev)/python benchmarks/imports.py
