@@ -107,7 +107,11 @@ def stream_records(table: str) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=1)
 def _streams(boto3: Any) -> Any:
-    return boto3.client("dynamodbstreams", region_name="us-east-1")
+    from botocore.config import Config
+
+    # moto does not know the streams' endpoints of an account, which newer SDKs take from the ARN.
+    config = Config(account_id_endpoint_mode="disabled")
+    return boto3.client("dynamodbstreams", region_name="us-east-1", config=config)
 
 
 @contextmanager
