@@ -123,6 +123,8 @@ class CloudStack(Stack):
 
     def invoke(self, function: str, event: dict[str, Any], remaining_ms: Callable[[], int] = lambda: 60_000) -> Any:
         """What Lambda does: the event through JSON to the handler, and its answer through JSON back."""
+        if function in ("notifier", "redelivery"):
+            assert all((self.redelivery_queue, self.dead_letters, self.stream_failures))
         answer = handler_module(function).handler(json.loads(json.dumps(event)), LambdaContext(remaining_ms))
         return json.loads(json.dumps(answer))
 
@@ -191,8 +193,6 @@ class CloudStack(Stack):
 
     def notify(self, records: list[dict[str, Any]] | None = None) -> list[str]:
         """The stream's records (those since the last call) to the notifier; the sequence numbers that failed."""
-        assert self.redelivery_queue
-        assert self.stream_failures
         answer = self.invoke("notifier", {"Records": self.new_records() if records is None else records})
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
@@ -206,8 +206,6 @@ class CloudStack(Stack):
 
     def redeliver(self, records: list[dict[str, Any]]) -> list[str]:
         """Records to the redelivery function, which deletes what it took; the message ids that failed."""
-        assert self.redelivery_queue
-        assert self.dead_letters
         answer = self.invoke("redelivery", {"Records": records})
         failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
         for record in records:

@@ -113,7 +113,8 @@ def test_the_largest_body_is_taken_and_stored(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type", [None, "", "text/plain", "application/xml", "application/jsonp", "application/json, text/plain", "x"]
+    "content_type",
+    [None, "", "text/plain", "application/xml", "application/jsonp", "application/json, text/plain", "x"],
 )
 def test_a_request_that_does_not_say_it_is_json_is_refused_before_it_is_parsed(
     memory: MemoryStack, content_type: str | None
@@ -124,7 +125,13 @@ def test_a_request_that_does_not_say_it_is_json_is_refused_before_it_is_parsed(
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/a2a+json", " application/json "],
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/a2a+json",
+        " application/json ",
+    ],
 )
 def test_every_way_to_say_json_is_taken(memory: MemoryStack, content_type: str) -> None:
     assert memory.post(envelope(), content_type=content_type)["result"]["tasks"] == []
@@ -214,7 +221,8 @@ def test_a_1_0_method_is_called_with_any_patch_of_1_0(memory: MemoryStack, versi
 
 
 @pytest.mark.parametrize(
-    "version", [None, "", "0.3", "0.3.0", "0.2", "1", "1.1", "2.0", "01.0", "1.0.0.0", "v1.0", "1.0-beta", "\u0661.0", "x"]
+    "version",
+    [None, "", "0.3", "0.3.0", "0.2", "1", "1.1", "2.0", "01.0", "1.0.0.0", "v1.0", "1.0-beta", "\u0661.0", "x"],
 )
 def test_a_1_0_method_with_any_other_version_is_refused(memory: MemoryStack, version: str | None) -> None:
     error = memory.request("ListTasks", version=version)["error"]
@@ -331,7 +339,10 @@ def test_nothing_that_is_refused_reaches_the_tables(cloud_stack: Callable[..., S
         ([envelope()], -32600),
         (envelope(method=None), -32600),
         (envelope(method="Nope"), -32601),
-        (envelope(method="SendMessage", params={"message": {"messageId": "m", "role": "ROLE_USER", "parts": []}}), -32602),
+        (
+            envelope(method="SendMessage", params={"message": {"messageId": "m", "role": "ROLE_USER", "parts": []}}),
+            -32602,
+        ),
         (envelope(method="SendMessage", params={"message": "text"}), -32602),
         (envelope(method="GetTask", params={"id": UNKNOWN_TASK}), -32001),
         (envelope(method="CreateTaskPushNotificationConfig", params={"taskId": task_id, "url": "http://x"}), -32602),
