@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from callers import ALICE, Caller
+from proto_json import answer_faults
 from scripted import ListeningTime
 
 import push_agent
@@ -147,6 +148,8 @@ class Stack(ABC):
         body = {"jsonrpc": "2.0", "id": "call", "method": method, "params": params if params is not None else {}}
         response = self.post(body, caller=caller, version=version)
         assert response["id"] == "call"
+        if "result" in response:
+            assert answer_faults(method, response["result"]) == []
         return response
 
     def call(self, method: str, params: Any = None, *, caller: Caller = ALICE, version: str | None = "1.0") -> Any:
