@@ -62,7 +62,7 @@ invoke: $(call installed,local sam) ## call one function of it: make invoke FUNC
 
 # --------------------------------------------------------------------------------------------------------------- test it
 
-.PHONY: lint check test validate coldstart crash-table
+.PHONY: lint check test validate coldstart crash-table chaos
 lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/ruff check .
 	@$(call bin,dev)/ruff format --check .
@@ -79,6 +79,10 @@ validate: $(call installed,sam) ## lint the template
 
 crash-table: $(call installed,dev) ## what becomes of a task when any one of its calls of AWS goes wrong
 	@PYTHONPATH=layers/common:layers/agents:tests/support $(call bin,dev)/python tests/support/crash_table.py
+
+chaos: $(call installed,dev) ## what receivers get while everything fails (SEEDS="1 2 3" TASKS=2000)
+	@PYTHONPATH=layers/common:tests/support $(call bin,dev)/python tests/chaos/campaign.py \
+	    $(if $(SEEDS),--seeds $(SEEDS)) $(if $(TASKS),--tasks $(TASKS))
 
 coldstart: $(call installed,dev) ## what each handler imports, and how long that takes
 	@$(call bin,dev)/python benchmarks/imports.py
