@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import signal
 import subprocess
 import sys
 import threading
@@ -110,6 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parameter", type=parameter, action="append", default=[], metavar="Name=Value")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args(arguments)
+    # Whoever ends it, the emulator must end with it; and a shell starts what is in the background without Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         print("Starting the local AWS", flush=True)
         with conformance_stack(options.port, dict(options.parameter)) as endpoint:
