@@ -9,6 +9,10 @@ from typing import Any
 from a2a_lambda.testing import MemoryTasks
 
 
+class _Abandoned(BaseException):
+    """The test is over before its actors are."""
+
+
 class Interleaving:
     """Runs actors as threads of which only one goes at a time, from one checkpoint to its next."""
 
@@ -17,46 +21,58 @@ class Interleaving:
         self._go: dict[str, threading.Event] = {}
         self._paused = threading.Event()
         self._errors: list[BaseException] = []
-        self._over: set[str] = set()
+        self._alive: list[str] = []
+        self._abandoned = False
 
     def checkpoint(self) -> None:
         """Where an actor may be overtaken. Outside of :meth:`run` it is nothing."""
         mine = self._go.get(threading.current_thread().name)
         if mine is not None:
             self._paused.set()
-            mine.wait()
-            mine.clear()
+            self._wait(mine)
 
     def run(self, actors: dict[str, Callable[[], object]]) -> None:
         """Until every actor has returned. What one raises comes out at the end."""
         self._go = {name: threading.Event() for name in actors}
-        threads = {name: threading.Thread(target=self._act, args=(act,), name=name) for name, act in actors.items()}
-        for thread in threads.values():
+        self._alive = list(actors)
+        threads = [
+            threading.Thread(target=self._act, args=actor, name=actor[0], daemon=True) for actor in actors.items()
+        ]
+        for thread in threads:
             thread.start()
-        while alive := [name for name, thread in threads.items() if thread.is_alive()]:
-            name = self._choose(alive) if len(alive) > 1 else alive[0]
-            self._paused.clear()
-            self._go[name].set()
-            # An actor sets it at its next checkpoint, or at its end.
-            self._paused.wait()
-            if name in self._over:
-                threads[name].join()
-        self._go = {}
+        try:
+            while self._alive:
+                name = self._choose(tuple(self._alive)) if len(self._alive) > 1 else self._alive[0]
+                self._paused.clear()
+                self._go[name].set()
+                self._paused.wait()  # until its next checkpoint, or its end
+        finally:
+            self._abandoned = bool(self._alive)
+            for event in self._go.values():
+                event.set()
+            for thread in threads:
+                thread.join()
+            self._go = {}
         if self._errors:
             raise self._errors[0]
 
-    def _act(self, act: Callable[[], object]) -> None:
-        name = threading.current_thread().name
-        mine = self._go[name]
-        mine.wait()
-        mine.clear()
+    def _act(self, name: str, act: Callable[[], object]) -> None:
         try:
+            self._wait(self._go[name])
             act()
+        except _Abandoned:
+            pass
         except BaseException as error:  # noqa: BLE001
             self._errors.append(error)
         finally:
-            self._over.add(name)
+            self._alive.remove(name)
             self._paused.set()
+
+    def _wait(self, event: threading.Event) -> None:
+        event.wait()
+        event.clear()
+        if self._abandoned:
+            raise _Abandoned
 
 
 class SharedTasks(MemoryTasks):
