@@ -42,7 +42,7 @@ class Case:
     given: Callable[[CloudStack], None] = lambda stack: None
 
 
-# ---------------------------------------------------------------------------------------------------------- what is given
+# -------------------------------------------------------------------------------------------------------- what is given
 
 
 def image(name: str, which: str) -> TaskRecord:

@@ -309,7 +309,7 @@ def test_a_fault_of_ours_is_an_internal_error_without_any_internals(memory: Memo
     assert memory.fault is fault
 
 
-# --------------------------------------------------------------------------------------------------- through the handler
+# -------------------------------------------------------------------------------------------------- through the handler
 
 
 def test_the_handler_reads_a_body_in_base64(cloud_stack: Callable[..., Stack]) -> None:
