@@ -17,11 +17,10 @@ from random import Random
 os.environ |= {"POWERTOOLS_SERVICE_NAME": "chaos", "POWERTOOLS_METRICS_NAMESPACE": "A2A/chaos"}
 
 from receivers import Population
+from simulated_aws import silence
 from simulation import START, Faults, Simulation
 from verdict import BREACHES, Verdict, judge
 from workload import Workload
-
-from a2a_lambda import observability
 
 FAULTS = Faults(crash=0.001, error=0.002, repeat=0.03, zombie=0.01, interleave=0.02, outages=4)
 
@@ -45,13 +44,6 @@ def campaign(seed: int, tasks: int, configs: int, faults: Faults = FAULTS) -> tu
     return simulation, workload, judge(simulation, population, workload.truth)
 
 
-def silence() -> None:
-    """No log lines and no metrics: there would be gigabytes of them."""
-    observability.logger.setLevel("CRITICAL")
-    observability.metrics.add_metric = lambda **_: None  # type: ignore[method-assign]
-    observability.metrics.log_metrics = lambda handler: handler  # type: ignore[method-assign,assignment]
-
-
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -59,7 +51,6 @@ def main() -> int:
     parser.add_argument("--tasks", type=int, default=2000)
     parser.add_argument("--configs", type=int, default=3, help="beside the one that comes with the task")
     options = parser.parse_args()
-    silence()
     heads = (
         "seed",
         "events",
@@ -79,7 +70,8 @@ def main() -> int:
     clean = True
     for seed in options.seeds:
         started = time.monotonic()
-        simulation, workload, verdict = campaign(seed, options.tasks, options.configs)
+        with silence():
+            simulation, workload, verdict = campaign(seed, options.tasks, options.configs)
         counts = simulation.counts
         row = (
             seed,

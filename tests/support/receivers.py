@@ -58,6 +58,7 @@ class Receiver:
     share: float = 0.0
     down: tuple[datetime, datetime] | None = None
     quota: datetime | None = None
+    mode: str = "works"
 
     def answer(self, path: str, moment: datetime, webhook_id: str) -> tuple[Answer, float, bool]:
         """What it answers, after how many seconds, and whether it took the event."""
@@ -76,6 +77,7 @@ class Receiver:
             "forgetful": lambda: (
                 (Answer(error="reset"), 0.02, True) if draw < 0.3 else (Answer(status=200), 0.02, True)
             ),
+            "switched": lambda: self._switched(),
             "picky": lambda: (
                 (Answer(status=413), 0.02, False)
                 if webhook_id.split(".")[1] == "4"
@@ -83,6 +85,16 @@ class Receiver:
             ),
         }[self.kind]
         return behave()
+
+    def _switched(self) -> tuple[Answer, float, bool]:
+        return {
+            "works": (Answer(status=200), 0.02, True),
+            "fails": (Answer(status=500), 0.02, False),
+            "is away": (Answer(error="connect"), 0.01, False),
+            "hangs": (Answer(status=200), 1e9, True),
+            "forgets to answer": (Answer(error="reset"), 0.02, True),
+            "refuses the size": (Answer(status=413), 0.02, False),
+        }[self.mode]  # type: ignore[return-value]
 
     def _flaky(self, draw: float) -> tuple[Answer, float, bool]:
         if draw >= self.share:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib.util
 import itertools
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
+from a2a_lambda import observability
 from a2a_lambda.aws.items import s, task_item
 from a2a_lambda.aws.queues import decode, deduplication, encode, group
 from a2a_lambda.model import dumps
@@ -197,6 +198,19 @@ class FailureQueue:
         """See :class:`a2a_lambda.aws.queues.StreamFailures`."""
         with self._world.port("queue"):
             self.ids.add(record["eventID"])
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """No log lines and no metrics: there would be gigabytes of them."""
+    level, count = observability.logger.level, observability.metrics.add_metric
+    observability.logger.setLevel("CRITICAL")
+    observability.metrics.add_metric = lambda *_, **__: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        observability.logger.setLevel(level)
+        observability.metrics.add_metric = count  # type: ignore[method-assign]
 
 
 def item_of(record: TaskRecord) -> dict[str, Any]:

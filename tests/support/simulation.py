@@ -41,6 +41,8 @@ from a2a_lambda.redelivery import Redeliverer
 from a2a_lambda.webhook import Signer, unsigned
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+TICK = timedelta(milliseconds=2)
+"""Two statuses in one millisecond would be equal, and then there is nothing to tell."""
 
 
 class Crash(BaseException):
@@ -83,8 +85,9 @@ class Lane:
 
 
 class Simulation:
-    """The world. ``now`` is simulated; ``post`` is the receivers' side: from post, moment and seconds left to an answer
-    with its duration in ``seconds``."""
+    """The world. ``now`` is simulated. ``post`` is the receivers' side: from post, moment and seconds left to an answer
+    with its duration in ``seconds``. ``crash_in`` and ``error_in`` count boundaries and calls down to one that goes
+    wrong, beside those of ``faults``."""
 
     def __init__(self, seed: int, faults: Faults, *, lanes: int = 8, sign: Signer = unsigned) -> None:
         self.random = Random(seed)
@@ -93,6 +96,7 @@ class Simulation:
         self.sign = sign
         self.post: Callable[[Post, datetime, float], Answer] = lambda post, moment, left: Answer(status=200)
         self.invocations: list[Invocation] = []
+        self.crash_in = self.error_in = 0
         self.counts: Counter[str] = Counter()
         self.outages: dict[str, list[tuple[datetime, datetime]]] = {"table": [], "queue": []}
         self._heap: list[tuple[datetime, int, Callable[[], object]]] = []
@@ -128,12 +132,19 @@ class Simulation:
             self.now = max(self.now, moment)
             action()
 
+    def pass_time(self, seconds: float) -> None:
+        """Go on for so long, whether there is something to do or not."""
+        end = self.now + timedelta(seconds=seconds)
+        self.run(end)
+        self.now = max(self.now, end)
+
     def boundary(self) -> None:
         """Between two steps of an invocation: it may be killed here, and others may go on first."""
         self.now += timedelta(milliseconds=self.random.uniform(1, 5))
         if not self.invocations:
             return
-        if self.random.random() < self.faults.crash:
+        self.crash_in -= 1
+        if self.crash_in == 0 or self.random.random() < self.faults.crash:
             self.invocations[-1].fate = "killed"
             raise Crash
         if self._depth < 3 and self.random.random() < self.faults.interleave:
@@ -149,11 +160,13 @@ class Simulation:
         self.boundary()
         away = any(start <= self.now < end for start, end in self.outages[resource])
         failing = self.random.random() if self.invocations else 1.0
-        if away or failing < self.faults.error / 2:
+        self.error_in -= bool(self.invocations)
+        if away or failing < self.faults.error / 2 or self.error_in == 0:
             self._failed("throttled")
         yield
         self.boundary()
-        if failing < self.faults.error:
+        self.error_in -= bool(self.invocations)
+        if failing < self.faults.error or self.error_in == 0:
             self._failed("answer of AWS lost")
 
     def _failed(self, fate: str) -> None:
@@ -220,7 +233,7 @@ class Simulation:
                 if self.random.random() < self.faults.zombie:
                     self._zombie(lane, batch)
                     module.notifier = lambda: lane.notifier
-                answer = module.handler({"Records": list(batch)}, None)
+                answer = module.handler.__wrapped__({"Records": list(batch)}, None)
                 failures = [int(entry["itemIdentifier"]) for entry in answer["batchItemFailures"]]
             except Crash:
                 lane.notifier = None
@@ -280,7 +293,7 @@ class Simulation:
                 lambda: self.dead,
             )
             try:
-                answer = module.handler({"Records": [record]}, None)
+                answer = module.handler.__wrapped__({"Records": [record]}, None)
             except Crash:
                 self._redeliverers[place] = self._new_redeliverer()
                 self.counts["killed"] += 1

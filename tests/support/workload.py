@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from receivers import Population
 from simulated_aws import hash_of
-from simulation import Crash, Simulation
+from simulation import TICK, Crash, Simulation
 
 from a2a_lambda.errors import A2AError
 from a2a_lambda.lifecycle import new_task, with_artifact, with_status
@@ -142,8 +142,7 @@ class Workload:
         states = {0: TaskState.WORKING, 5: TaskState.COMPLETED}
         asks = step == 3 and self._random.random() < 0.1
         state = states.get(step, TaskState.INPUT_REQUIRED if asks else TaskState.WORKING)
-        # Two statuses in one millisecond would be equal, and then there is nothing to tell.
-        simulation.now += timedelta(milliseconds=2)
+        simulation.now += TICK
         task = with_status(task, state, simulation.now)
         try:
             simulation.tasks.update(record.next(task))

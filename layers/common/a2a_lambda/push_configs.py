@@ -75,8 +75,8 @@ class PushConfigService:
                     queued_through=existing.queued_through,
                     settled_through=min(existing.settled_through, config.settled_through),
                 )
-            if announce:
-                record = replace(record, announcement=(config_id, str(uuid.uuid4())))
+            # Not the announcement that the task may still carry: that one was made.
+            record = replace(record, announcement=(config_id, str(uuid.uuid4())) if announce else None)
             try:
                 self.configs.register(config, existing, record)
             except Conflict:
