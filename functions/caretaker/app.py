@@ -27,6 +27,7 @@ def caretaker() -> Caretaker:
 
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    metrics.add_metric(name="CaretakerRuns", unit=MetricUnit.Count, value=1)
     if "detail" in event:
         # An execution has failed, timed out or been aborted. It has the name of its task.
         task_id = event["detail"]["name"]

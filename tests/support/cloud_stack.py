@@ -1,4 +1,4 @@
-"""The four functions, handlers and all, on moto."""
+"""The functions, handlers and all, on moto."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import push_agent
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.task_table import TaskTable
 
-FUNCTIONS = ("rpc", "executor", "notifier", "redelivery")
+FUNCTIONS = ("rpc", "executor", "caretaker", "notifier", "redelivery")
 
 
 @cache

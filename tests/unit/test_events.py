@@ -21,7 +21,7 @@ from scripted import header
 from a2a_lambda.aws.queues import decode, deduplication, encode, group
 from a2a_lambda.aws.stream import stream_record
 from a2a_lambda.model import TaskState
-from a2a_lambda.records import PushConfig, TaskRecord
+from a2a_lambda.records import PushConfig, ResumeToken, TaskRecord
 
 EVENTS = cloud.ROOT / "events"
 PATHS = sorted(EVENTS.iterdir())
@@ -64,6 +64,11 @@ def a_task_that_asks(stack: CloudStack) -> None:
     record = image("notifier-modify", "new")
     status = {**record.task["status"], "state": TaskState.INPUT_REQUIRED}
     task(stack, task={**record.task, "status": status})
+
+
+def an_answered_task(stack: CloudStack) -> None:
+    assert stack.tasks.create(image("caretaker-answered-task", "new"))
+    stack.tasks.set_resume_token(TASK, ResumeToken("token", image("caretaker-answered-task", "new").cursor.run))
 
 
 def webhook(stack: CloudStack, queued_through: int = 0) -> None:
@@ -166,6 +171,18 @@ def is_failed(stack: CloudStack, answer: Any) -> None:
     assert (answer, stack.state(TASK)) == ({"next": "done"}, "failed")
 
 
+def is_started(stack: CloudStack, answer: Any) -> None:
+    assert (answer, stack.started()) == ({"batchItemFailures": []}, [TASK])
+
+
+def is_resumed(stack: CloudStack, answer: Any) -> None:
+    assert (answer, stack.resumed()) == ({"batchItemFailures": []}, ["token"])
+
+
+def is_ended(stack: CloudStack, answer: Any) -> None:
+    assert (answer, stack.state(TASK)) == ({}, "failed")
+
+
 def tells(*states: str) -> Callable[[CloudStack, Any], None]:
     def then(stack: CloudStack, answer: Any) -> None:
         assert answer == {"batchItemFailures": []}
@@ -200,6 +217,9 @@ CASES = {
     "executor-await": Case(keeps_the_token, a_task_that_asks),
     "executor-expire": Case(is_failed, a_task_that_asks),
     "executor-fail": Case(is_failed, task),
+    "caretaker-new-task": Case(is_started, a_fresh_task),
+    "caretaker-answered-task": Case(is_resumed, an_answered_task),
+    "caretaker-execution-ended": Case(is_ended, task),
     "notifier-insert": Case(tells("statusUpdate"), webhook),
     "notifier-modify": Case(tells("artifactUpdate", "statusUpdate"), webhook),
     "notifier-remove": Case(removes_the_config, webhook),

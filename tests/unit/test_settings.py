@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
+import cloud
 import pytest
 from callers import ALICE
 from cloud_stack import CloudStack, handler_module, http_event
@@ -73,16 +75,7 @@ EVENTS = {
     "rpc": http_event("POST", "/", "{}", {"Content-Type": "application/json"}, ALICE),
     "executor": {"action": "run", "taskId": "t"},
     "notifier": {"Records": []},
-    "redelivery": {
-        "Records": [
-            {
-                "messageId": "m",
-                "receiptHandle": "r",
-                "body": '{"taskId":"t","configId":"c","incarnation":"i","generation":1,"n":0,"last":true,"dialect":"1.0",'
-                '"writtenAt":"2026-01-01T00:00:00.000Z","nonce":"","redrive":"","packed":false,"body":"{}"}',
-            }
-        ]
-    },
+    "redelivery": json.loads((cloud.ROOT / "events" / "redelivery-message.json").read_text()),
 }
 
 
