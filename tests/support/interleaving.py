@@ -8,6 +8,8 @@ from typing import Any
 
 from a2a_lambda.testing import MemoryTasks
 
+MOST_TURNS = 300
+
 
 class _Abandoned(BaseException):
     """The test is over before its actors are."""
@@ -41,7 +43,10 @@ class Interleaving:
         for thread in threads:
             thread.start()
         try:
+            turns = 0
             while self._alive:
+                turns += 1
+                assert turns < MOST_TURNS, "it does not come to an end"
                 name = self._choose(tuple(self._alive)) if len(self._alive) > 1 else self._alive[0]
                 self._paused.clear()
                 self._go[name].set()
