@@ -1,0 +1,38 @@
+"""What a task costs in Step Functions: transitions of the real workflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import transitions
+
+import approval_agent
+import push_agent
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_demo_takes_one_invocation_and_three_transitions():
+    assert transitions.states(push_agent.agent) == ["RunStep", "WhatNext", "Done"]
+
+
+def test_a_wait_in_the_state_machine_takes_three_transitions():
+    assert transitions.states(push_agent.agent, inline_wait=0) == [
+        *["RunStep", "WhatNext", "Wait"] * 3,
+        "RunStep",
+        "WhatNext",
+        "Done",
+    ]
+
+
+def test_a_question_takes_three_transitions_however_long_the_answer_takes():
+    trail = transitions.states(approval_agent.agent, answers=["yes"])
+
+    assert trail[:4] == ["RunStep", "WhatNext", "AwaitInput", "RunStep"]
+
+
+def test_the_documentation_shows_the_present_costs():
+    text = (ROOT / "docs" / "agents.md").read_text()
+    shown = text.split("<!-- transitions -->\n")[1].split("\n<!-- /transitions -->")[0]
+
+    assert shown == transitions.document()
