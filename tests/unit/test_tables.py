@@ -44,7 +44,7 @@ def put(stack: CloudStack, *configs: PushConfig) -> None:
     assert stack.tasks.create(record(), configs)
 
 
-# ----------------------------------------------------------------------------------------------------------- round trips
+# ---------------------------------------------------------------------------------------------------------- round trips
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 json_values = st.recursive(
@@ -117,7 +117,7 @@ def test_every_attribute_of_an_item_has_a_type_that_dynamodb_knows() -> None:
         assert all(isinstance(value, str) for attribute in item.values() for value in attribute.values())
 
 
-# ----------------------------------------------------------------------------------------------------------------- tasks
+# ---------------------------------------------------------------------------------------------------------------- tasks
 
 
 def test_a_task_is_created_once(stack: CloudStack) -> None:
@@ -241,7 +241,7 @@ def test_a_query_reads_again_what_a_batch_left_unprocessed(stack: CloudStack, mo
     assert sorted(found.task_id for found in page.records) == ["t0", "t1", "t2"]
 
 
-# --------------------------------------------------------------------------------------------------------------- configs
+# -------------------------------------------------------------------------------------------------------------- configs
 
 
 def test_a_registration_is_bound_to_the_generation_of_its_task(stack: CloudStack) -> None:
@@ -365,7 +365,7 @@ def test_a_config_that_cannot_be_read_is_poison(stack: CloudStack, broken: str) 
         stack.configs.of_task("t")
 
 
-# ---------------------------------------------------------------------------------------------------------------- faults
+# --------------------------------------------------------------------------------------------------------------- faults
 
 
 @pytest.mark.parametrize(
