@@ -22,6 +22,10 @@ USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
     if $$name -c '$(USABLE)' >/dev/null 2>&1; then $$name -c 'import sys; print(sys.executable)'; break; fi; done)
 
+# What only some machines can have: a kit that needs a newer Python, and a client that needs Node.
+TESTBED = $(shell $(PYTHON) -c 'import sys; print("testbed" if sys.version_info >= (3, 12) else "")')
+JS = $(if $(shell command -v npm),.venvs/js/.lock)
+
 bin = .venvs/$(1)/bin
 installed = $(patsubst %,.venvs/%/.lock,$(1))
 # The same for every command that takes template parameters: make up PARAMETERS="PushNotifications=false LogLevel=DEBUG"
@@ -48,7 +52,7 @@ up: $(call installed,local sam) ## start the local AWS (PORT=4580), deploy or up
 	@$(call bin,local)/python demo/local_aws.py up --port $(PORT) $(parameters)
 
 conformance: $(call installed,local sam) ## start the conformance agent for test kits (CONFORMANCE_PORT=9999) until Ctrl-C
-	@$(call bin,local)/python demo/conformance.py --port $(CONFORMANCE_PORT) $(parameters)
+	@$(call bin,local)/python demo/conformance_stack.py --port $(CONFORMANCE_PORT) $(parameters)
 
 down: $(call installed,local) ## stop it
 	@$(call bin,local)/python demo/local_aws.py down
@@ -71,7 +75,7 @@ lint: $(call installed,dev) ## format, lint and types
 check: lint ## the fast gate: lint, unit and template tests
 	@$(call bin,dev)/pytest -q tests/unit tests/template
 
-test: $(call installed,dev local sam) ## all tests, those on the local AWS too (TESTS=tests/… for some)
+test: $(call installed,dev local sam compat $(TESTBED)) $(JS) ## all tests, those on the local AWS too (TESTS=tests/… for some)
 	@$(call bin,dev)/pytest -q --durations=5 $(TESTS)
 
 validate: $(call installed,sam) ## lint the template
@@ -83,6 +87,7 @@ crash-table: $(call installed,dev) ## what becomes of a task when any one of its
 chaos: $(call installed,dev) ## what receivers get while everything fails (SEEDS="1 2 3" TASKS=2000)
 	@PYTHONPATH=layers/common:tests/support $(call bin,dev)/python tests/chaos/campaign.py \
 	    $(if $(SEEDS),--seeds $(SEEDS)) $(if $(TASKS),--tasks $(TASKS))
+	@PYTHONPATH=layers/common:tests/support $(call bin,dev)/python tests/chaos/campaign.py --moto --seeds 1 --tasks 40
 
 coldstart: $(call installed,dev) ## what each handler imports, and how long that takes
 	@$(call bin,dev)/python benchmarks/imports.py
@@ -95,9 +100,10 @@ build: $(call installed,sam) ## build for AWS, as plain `sam build` does: make b
 
 lock: .venvs/tools/.lock ## take the newest versions into requirements/*.txt and the layer
 	@$(call lock,requirements/layer.in,layers/common/requirements.txt)
-	@$(foreach name,uv demo local sam dev,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
+	@$(foreach name,uv demo local sam dev compat,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
+	@$(call lock,requirements/testbed.in,requirements/testbed.txt,3.12)
 
-lock = echo $(2); $(call bin,tools)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+lock = echo $(2); $(call bin,tools)/uv pip compile --quiet --upgrade --universal --python-version $(or $(3),3.11) --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links $(1) --output-file $(2) >/dev/null
 
 clean: ## stop the local AWS and remove all that make made
@@ -105,7 +111,8 @@ clean: ## stop the local AWS and remove all that make made
 	rm -rf .venvs .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # ---------------------------------------------------------------------------------------------------------- environments
-# One each for: dev (tests), sam (its pins hold others back), local (the emulator; functions run in it), demo (the client).
+# One each for: dev (tests), sam (its pins hold others back), local (the emulator; functions run in it), demo (the client),
+# compat (the SDK of A2A 0.3), testbed (a conformance kit), js (the JavaScript SDK).
 # uv installs them in seconds. Where it cannot be had, or cannot reach what pip is configured for, pip does it.
 
 .venvs/tools/.lock: requirements/uv.txt
@@ -116,6 +123,13 @@ clean: ## stop the local AWS and remove all that make made
 	@$(PYTHON) -m venv --clear .venvs/tools
 	@$(call bin,tools)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
 	    || echo 'uv is not to be had here; pip does its work, only slower.'
+	@cp $< $@
+
+.venvs/js/.lock: tests/conformance/js/package-lock.json
+	@echo 'Installing .venvs/js (once, until $< changes)'
+	@mkdir -p .venvs/js
+	@cp tests/conformance/js/package.json $< .venvs/js/
+	@cd .venvs/js && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@cp $< $@
 
 .venvs/%/.lock: requirements/%.txt .venvs/tools/.lock

@@ -11,13 +11,16 @@ import sys
 import time
 import uuid
 from collections import Counter
+from contextlib import nullcontext
 from datetime import timedelta
 from random import Random
 
 os.environ |= {"POWERTOOLS_SERVICE_NAME": "chaos", "POWERTOOLS_METRICS_NAMESPACE": "A2A/chaos"}
 
+from moto import mock_aws
 from receivers import Population
 from simulated_aws import silence
+from simulated_moto import move_in
 from simulation import START, Faults, Simulation
 from verdict import BREACHES, Verdict, judge
 from workload import Workload
@@ -25,9 +28,13 @@ from workload import Workload
 FAULTS = Faults(crash=0.001, error=0.002, repeat=0.03, zombie=0.01, interleave=0.02, outages=4)
 
 
-def campaign(seed: int, tasks: int, configs: int, faults: Faults = FAULTS) -> tuple[Simulation, Workload, Verdict]:
-    """One run, until nothing is left to be done."""
+def campaign(
+    seed: int, tasks: int, configs: int, faults: Faults = FAULTS, *, moto: bool = False
+) -> tuple[Simulation, Workload, Verdict]:
+    """One run, until nothing is left to be done; with ``moto`` over the real adapters of the tables."""
     simulation = Simulation(seed, faults)
+    if moto:
+        move_in(simulation)
     ids = Random(seed)
     uuid.uuid4 = lambda: uuid.UUID(int=ids.getrandbits(128), version=4)
     population = Population(simulation, max(20, tasks // 8))
@@ -50,6 +57,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3, 4, 5])
     parser.add_argument("--tasks", type=int, default=2000)
     parser.add_argument("--configs", type=int, default=3, help="beside the one that comes with the task")
+    parser.add_argument("--moto", action="store_true", help="the tables on moto: slow, so take --tasks 40")
     options = parser.parse_args()
     heads = (
         "seed",
@@ -70,8 +78,8 @@ def main() -> int:
     clean = True
     for seed in options.seeds:
         started = time.monotonic()
-        with silence():
-            simulation, workload, verdict = campaign(seed, options.tasks, options.configs)
+        with silence(), mock_aws() if options.moto else nullcontext():
+            simulation, workload, verdict = campaign(seed, options.tasks, options.configs, moto=options.moto)
         counts = simulation.counts
         row = (
             seed,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import simulated_aws
+from moto import mock_aws
 from simulated_aws import DeadLetterQueue, FaultyConfigs, silence
 
 from a2a_lambda import delivery, notifier, redelivery
@@ -124,3 +125,11 @@ def test_a_seed_is_a_run(campaign: ModuleType) -> None:
     first, again = (campaign.campaign(1, 30, 3)[2] for _ in range(2))
 
     assert first == again
+
+
+def test_the_campaign_finds_nothing_in_the_adapters_of_the_tables(campaign: ModuleType) -> None:
+    with mock_aws():
+        _, _, verdict = campaign.campaign(1, 8, 3, moto=True)
+
+    assert verdict.clean, verdict.breaches
+    assert verdict.expected > 50

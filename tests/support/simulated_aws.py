@@ -17,7 +17,7 @@ from a2a_lambda import observability
 from a2a_lambda.aws.items import s, task_item
 from a2a_lambda.aws.queues import decode, deduplication, encode, group
 from a2a_lambda.model import dumps
-from a2a_lambda.ports import QueuedNotification, Unavailable
+from a2a_lambda.ports import PushConfigStore, QueuedNotification, Unavailable
 from a2a_lambda.records import PushConfig, TaskRecord
 from a2a_lambda.testing import MemoryPushConfigs, MemoryTasks
 
@@ -83,7 +83,7 @@ class FaultyConfigs:
     """PushConfigsTable with its faults. ``removed`` has the moment at which an incarnation went. ``on_register`` is
     told of every registration that took effect, whatever its client got to know."""
 
-    def __init__(self, world: World, inner: MemoryPushConfigs) -> None:
+    def __init__(self, world: World, inner: PushConfigStore) -> None:
         self._world = world
         self.inner = inner
         self.removed: dict[str, datetime] = {}

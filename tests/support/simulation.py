@@ -102,14 +102,14 @@ class Simulation:
         self._heap: list[tuple[datetime, int, Callable[[], object]]] = []
         self._order = itertools.count()
         self._depth = 0
-        self.tasks = StreamedTasks(self)
-        self.configs = FaultyConfigs(self, IndexedConfigs(self.tasks))
+        self.tasks: StreamedTasks = StreamedTasks(self)
+        self.configs: FaultyConfigs = FaultyConfigs(self, IndexedConfigs(self.tasks))
         self.queue = FifoQueue(self)
         self.dead = DeadLetterQueue(self)
         self.lanes = [Lane(number) for number in range(lanes)]
         self.aside = FailureQueue(self)
         self.handlers = {name: load_handler(name) for name in ("notifier", "redelivery")}
-        self._redeliverers = [self._new_redeliverer() for _ in range(3)]
+        self._redeliverers: list[Redeliverer | None] = [None] * 3
 
     def clock(self) -> datetime:
         """The present moment."""
@@ -176,9 +176,9 @@ class Simulation:
         raise Unavailable(fate)
 
     @contextmanager
-    def invocation(self) -> Iterator[Invocation]:
+    def invocation(self, fate: str = "ended well") -> Iterator[Invocation]:
         """What happens within belongs to one run of a function."""
-        self.invocations.append(Invocation(self.now))
+        self.invocations.append(Invocation(self.now, fate))
         self.counts["invocations"] += 1
         try:
             yield self.invocations[-1]
@@ -222,12 +222,12 @@ class Simulation:
         lane.polling = False
         self._poll(lane, 0.2 if done == len(batch) else self.random.choice((1, 5, 60)))
 
-    def _notify(self, lane: Lane, batch: Sequence[dict[str, Any]]) -> int:
+    def _notify(self, lane: Lane, batch: Sequence[dict[str, Any]], fate: str = "ended well") -> int:
         """How many of the records are done."""
         lane.notifier = lane.notifier or self._new_notifier()
         module: Any = self.handlers["notifier"]
         failures: list[Any] = []
-        with self.invocation() as invocation:
+        with self.invocation(fate) as invocation:
             module.notifier, module.failures = lambda: lane.notifier, lambda: self.aside
             try:
                 if self.random.random() < self.faults.zombie:
@@ -263,7 +263,7 @@ class Simulation:
             if first:
                 first = False
                 other = Lane(lane.number, notifier=self._new_notifier())
-                self._notify(other, batch)
+                self._notify(other, batch, "beside one taken for dead")
                 self.run(self.now + timedelta(seconds=30))
                 self.invocations[-1].fate = "taken for dead"
             return found
@@ -286,7 +286,7 @@ class Simulation:
             "attributes": {"MessageGroupId": message_group},
         }
         with self.invocation() as invocation:
-            redeliverer = self._redeliverers[place]
+            redeliverer = self._redeliverers[place] = self._redeliverers[place] or self._new_redeliverer()
             module.redeliverer, module.queue, module.dead_letters = (
                 lambda: redeliverer,
                 lambda: self.queue,
@@ -295,7 +295,7 @@ class Simulation:
             try:
                 answer = module.handler.__wrapped__({"Records": [record]}, None)
             except Crash:
-                self._redeliverers[place] = self._new_redeliverer()
+                self._redeliverers[place] = None
                 self.counts["killed"] += 1
                 return False
             done = not answer["batchItemFailures"]
