@@ -17,6 +17,7 @@ DEFAULT_VERSION = "0.3"
 
 _JSON = re.compile(r"application/([a-z0-9.!#$&^_-]+\+)?json\s*(;.*)?", re.IGNORECASE)
 _VERSION = re.compile(r"(\d{1,9}\.\d{1,9})(\.\d{1,9})?", re.ASCII)
+_TASK_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _EXTENSION_HEADERS = ("a2a-extensions", "x-a2a-extensions")
 
 
@@ -75,6 +76,13 @@ def with_delivery_status(result: Any, answer: Any, request: HttpRequest) -> Any:
         for written, config in zip(listed, answer.configs, strict=True):
             written["deliveryStatus"] = delivery_status(config)
     return result
+
+
+def named_task(operation: Request) -> str:
+    """The task that an operation is about, for the log: only what may be an id of ours, since a client may send
+    anything."""
+    named = getattr(operation, "task_id", None)
+    return named if isinstance(named, str) and _TASK_ID.fullmatch(named) else ""
 
 
 def echo(request: HttpRequest, supported: frozenset[str]) -> dict[str, str]:

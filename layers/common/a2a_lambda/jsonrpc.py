@@ -9,6 +9,7 @@ from .binding import (
     DEFAULT_VERSION,
     Exchange,
     error_details,
+    named_task,
     require_json,
     unsupported_version,
     version_of,
@@ -45,7 +46,7 @@ class JsonRpc:
             method_name, params = _call(envelope)
             method = self._method(method_name, version_of(request))
             operation = with_extensions(method.read(params), request)
-            task_id = str(getattr(operation, "task_id", "") or "")
+            task_id = named_task(operation)
             answer = self._execute(request.owner, operation)
             result = with_delivery_status(method.write(answer), answer, request)
             task_id = task_id or _task_id(answer)

@@ -11,6 +11,7 @@ from .binding import (
     DEFAULT_VERSION,
     Exchange,
     error_details,
+    named_task,
     require_json,
     unsupported_version,
     version_of,
@@ -61,7 +62,7 @@ class Rest:
                 raise unsupported_version(self._dialect.versions)
             method = self._dialect.methods[name]
             operation = with_extensions(method.read({**_parameters(request), **inserted}), request)
-            task_id = str(getattr(operation, "task_id", "") or "")
+            task_id = named_task(operation)
             answer = self._execute(request.owner, operation)
             result = with_delivery_status(method.write(answer), answer, request)
             # google.protobuf.Empty is an empty object.
