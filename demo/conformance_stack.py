@@ -1,6 +1,6 @@
 """A stack for conformance kits: the conformance agent on a local AWS, at a host and port of its own.
 
-    python demo/conformance.py [--port PORT] [--parameter Name=Value ...] [COMMAND ...]
+    python demo/conformance_stack.py [--port PORT] [--parameter Name=Value ...] [COMMAND ...]
 
 Some kits look for the agent card at the root of the host, and the emulator has its APIs below a path: so there is a
 forwarder before it. With a COMMAND, the stack lives as long as that; {endpoint} in it becomes the URL. `make

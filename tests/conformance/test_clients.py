@@ -1,0 +1,45 @@
+"""The official clients as they are on PyPI and npm: card, send, tasks, configs, and webhooks in their own types."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ENVIRONMENTS = HERE.parents[1] / ".venvs"
+COMPAT = ENVIRONMENTS / "compat" / "bin" / "python"
+NODE = ENVIRONMENTS / "js"
+
+PAIRS = [("1.0", "JSONRPC"), ("0.3", "JSONRPC"), ("1.0", "HTTP+JSON")]
+
+
+def run(*command: str | Path, cwd: Path = HERE / "clients", script: str | None = None) -> None:
+    done = subprocess.run(
+        [str(word) for word in command], cwd=cwd, input=script, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("version", "binding"), PAIRS)
+def test_the_python_sdk_finds_all_it_needs(endpoint: str, version: str, binding: str) -> None:
+    run(sys.executable, "sdk_1.py", endpoint, version, binding)
+
+
+@pytest.mark.skipif(not COMPAT.exists(), reason="make test installs the environment of the SDK 0.3")
+def test_the_last_python_sdk_of_0_3_finds_all_it_needs(endpoint: str) -> None:
+    run(COMPAT, "sdk_0_3.py", endpoint)
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None or not (NODE / "node_modules").exists(),
+    reason="make test installs the JavaScript SDK where there is npm",
+)
+@pytest.mark.parametrize(("version", "binding"), PAIRS)
+def test_the_javascript_sdk_finds_all_it_needs(endpoint: str, version: str, binding: str) -> None:
+    # From standard input, because modules are looked for beside the script or, without one, in the working directory.
+    script = (HERE / "js" / "client.mjs").read_text()
+    run("node", "--input-type=module", "-", endpoint, version, binding, cwd=NODE, script=script)

@@ -1,0 +1,20 @@
+"""The conformance kit a2a-testbed, in both of its versions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TESTBED = Path(__file__).parents[2] / ".venvs" / "testbed" / "bin" / "a2a-testbed"
+
+
+@pytest.mark.skipif(not TESTBED.exists(), reason="make test installs it where Python is 3.12 or newer")
+@pytest.mark.parametrize("version", ["1.0", "0.3"])
+def test_the_testbed_finds_no_fault(endpoint: str, version: str) -> None:
+    command = [TESTBED, "conformance", endpoint, "--protocol-version", version, "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)
