@@ -35,3 +35,10 @@ def asking() -> Agent:
         task.complete(f"{task.state['asked']}: {task.text}")
 
     return agent
+
+
+def waits(seconds: float) -> Agent:
+    """Waits before its only step."""
+    agent = named()
+    agent.step(name="waits", wait=seconds)(lambda task: task.complete())
+    return agent

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from deliveries import Deliveries, raising, url_of
 from harness import Options
 from memory_stack import MemoryStack
-from scripted import ScriptedSender, header
+from scripted import header
 
 from a2a_lambda.outcome import Answer
 from a2a_lambda.ports import Poison, Unavailable
@@ -315,108 +314,3 @@ def test_a_record_that_cannot_be_told_is_poison_and_the_next_one_is_told(world: 
     report = world.notify([replace(first, new=broken), *rest])
     assert list(report.poison) == [first.sequence]
     assert told(world, "a")[-1] == "TASK_STATE_CANCELED"
-
-
-# ------------------------------------------------------------------------------------------- configs that come and go
-
-
-def test_a_receiver_that_is_gone_loses_its_config_and_gets_nothing_more(world: Deliveries) -> None:
-    task_id = world.task("a", "b")
-    world.sender.answers(url_of("a"), 200, 410)
-    world.stack.work(task_id)
-    report = world.notify()
-    assert (report.gone, report.queued, len(told(world, "a"))) == (1, 0, 2)
-    assert [config.config_id for config in world.stack.configs.of_task(task_id)] == ["b"]
-
-
-def test_a_config_that_was_set_again_while_its_old_webhook_said_gone_stays(world: Deliveries) -> None:
-    task_id = world.task("a")
-    world.sender.answers(url_of("a"), 410)
-    world.stack.call("CancelTask", {"id": task_id})
-    batch = world.batch()
-    run = world.sender.run
-
-    def set_again(*arguments: object, **named: object) -> object:
-        answers = run(*arguments, **named)  # type: ignore[arg-type]
-        world.stack.register(task_id, url_of("new"), id="a")
-        return answers
-
-    world.sender.run = set_again  # type: ignore[method-assign, assignment]
-    world.notify(batch)
-    assert world.config(task_id, "a").url == url_of("new")
-
-
-def test_a_config_that_was_deleted_meanwhile_gets_nothing_queued(world: Deliveries) -> None:
-    task_id = world.task("a")
-    world.sender.answers(url_of("a"), 500)
-    world.stack.call("CancelTask", {"id": task_id})
-    config = world.config(task_id, "a")
-    of_task = world.stack.configs.of_task
-    world.stack.configs.of_task = lambda _: [config]  # type: ignore[method-assign]
-    batch = world.batch()
-    world.stack.configs.delete(config)
-    report = world.notify(batch)
-    assert (report.queued, report.failed, world.queue.messages) == (0, [], [])
-    assert of_task(task_id) == []
-
-
-def test_a_task_that_has_expired_takes_its_configs_along(world: Deliveries) -> None:
-    first, second = world.task("a", "b"), world.task("c")
-    world.stack.tasks.remove(first)
-    report = world.notify()
-    assert (report.failed, report.attempts) == ([], [])
-    assert [config.task_id for config in world.stack.configs.items.values()] == [second]
-
-
-def test_what_happened_just_before_a_task_expired_is_told_first(world: Deliveries) -> None:
-    task_id = world.task("a")
-    world.stack.call("CancelTask", {"id": task_id})
-    world.stack.tasks.remove(task_id)
-    world.notify()
-    assert told(world, "a") == ["TASK_STATE_CANCELED"]
-    assert world.stack.configs.items == {}
-
-
-def test_a_late_registration_hears_the_state_once_and_the_others_do_not(world: Deliveries) -> None:
-    task_id = world.task("a")
-    world.stack.call("CancelTask", {"id": task_id})
-    world.notify()
-    world.stack.register(task_id, url_of("late"), id="late")
-    world.notify()
-    assert (told(world, "a"), told(world, "late")) == (["TASK_STATE_CANCELED"], ["TASK_STATE_CANCELED"])
-
-
-def test_each_late_registration_of_one_config_hears_the_state_again(world: Deliveries) -> None:
-    task_id = world.task()
-    world.stack.call("CancelTask", {"id": task_id})
-    world.batch()
-    for _ in range(2):
-        world.stack.register(task_id, url_of("late"), id="late")
-    world.notify()
-    ids = [header(post, "webhook-id") for post in world.sender.posts]
-    assert len(ids) == len(set(ids)) == 2
-
-
-def test_a_resume_token_is_a_write_that_no_webhook_hears_of(world: Deliveries) -> None:
-    task_id = world.task("a")
-    world.stack.await_input(task_id, "token")
-    world.notify()
-    assert world.sender.posts == []
-
-
-def test_an_event_whose_signature_cannot_be_made_goes_to_the_queue_unsent(world: Deliveries) -> None:
-    task_id = world.task("a")
-    world.notifier = world.new_notifier(sign=raising(Unavailable()))
-    world.stack.call("CancelTask", {"id": task_id})
-    assert (world.notify().queued, world.sender.posts) == (1, [])
-
-
-def test_the_time_of_a_host_that_hung_is_kept_per_environment(world: Deliveries) -> None:
-    first, second = world.task("a"), world.task("a")
-    world.sender.answers(url_of("a"), HUNG)
-    world.stack.call("CancelTask", {"id": first})
-    world.notify()
-    world.sender = ScriptedSender()
-    world.notifier = world.new_notifier(shun=timedelta(seconds=1))
-    world.stack.call("CancelTask", {"id": second})
-    assert world.notify().delivered == 1
