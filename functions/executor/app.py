@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from a2a_lambda.aws.bucket import bucket
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import StateMachine
 from a2a_lambda.caretaker import Caretaker, Directive
@@ -34,6 +35,7 @@ def executor() -> Any:
         task_timeout=timedelta(seconds=env.number("TASK_TIMEOUT_SECONDS", 31_536_000)),
         inline_wait=env.number("INLINE_WAIT_SECONDS", 2),
         timer=AlarmTimer(),
+        blobs=bucket(env),
         fetch=Web(policy),
     )
 

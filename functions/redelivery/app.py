@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from a2a_lambda.aws.bucket import link
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode
 from a2a_lambda.aws.signing_keys import signer
@@ -27,6 +28,7 @@ def redeliverer() -> Redeliverer:
         sender=Sender(policy),
         clock=_now,
         sign=signer(env, _now),
+        link=link(env),
         trace=traceparent,
     )
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from a2a_lambda.aws.bucket import link
 from a2a_lambda.aws.http_api import read, write
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.signing_keys import key_ring
@@ -48,7 +49,7 @@ def endpoint() -> Endpoint:
         blocking_seconds=env.number("BLOCKING_SECONDS", 20),
     )
     reception = Reception(agent.input_modes, agent.extensions, agent.first_look)
-    service = AgentService(task_service, push_configs, env.flag("PUSH_NOTIFICATIONS", True), reception)
+    service = AgentService(task_service, push_configs, env.flag("PUSH_NOTIFICATIONS", True), reception, link(env))
     return Endpoint(
         JsonRpc([legacy_params.DIALECT, v0_3_params.DIALECT, v1_params.DIALECT], service.execute),
         Rest(v1_params.DIALECT, service.execute),

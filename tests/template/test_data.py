@@ -90,3 +90,12 @@ def test_an_alarm_watches_each_place_where_notifications_could_be_left(of_type):
     }
     assert {metric for metric, value in watched if "RedeliveryQueue" in value} == {"ApproximateAgeOfOldestMessage"}
     assert {metric for metric, value in watched if "NotifierFunction" in value} == {"IteratorAge"}
+
+
+def test_the_bucket_of_large_results_is_private_and_forgets(resources):
+    bucket = resources["ArtifactsBucket"]["Properties"]
+
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == {"Ref": "ArtifactDays"}
+    assert resources["ArtifactsBucket"]["DeletionPolicy"] == "Retain"

@@ -21,6 +21,7 @@ COMMON = {
 }
 OWN = {
     "rpc": {
+        "ARTIFACTS_BUCKET",
         "STATE_MACHINE_ARN",
         "AGENT_MODULE",
         "PUSH_NOTIFICATIONS",
@@ -36,6 +37,7 @@ OWN = {
     },
     "caretaker": {"STATE_MACHINE_ARN", "TASK_RETENTION_DAYS"},
     "executor": {
+        "ARTIFACTS_BUCKET",
         "AGENT_MODULE",
         "INLINE_WAIT_SECONDS",
         "TASK_RETENTION_DAYS",
@@ -44,6 +46,7 @@ OWN = {
         "ALLOWED_WEBHOOK_CIDRS",
     },
     "notifier": {
+        "ARTIFACTS_BUCKET",
         "REDELIVERY_QUEUE_URL",
         "STREAM_FAILURES_QUEUE_URL",
         "WEBHOOK_SIGNING",
@@ -55,6 +58,7 @@ OWN = {
         "ALLOWED_WEBHOOK_CIDRS",
     },
     "redelivery": {
+        "ARTIFACTS_BUCKET",
         "REDELIVERY_QUEUE_URL",
         "DEAD_LETTER_QUEUE_URL",
         "WEBHOOK_SIGNING",

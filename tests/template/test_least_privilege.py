@@ -18,6 +18,7 @@ MAY_NAME_ALL_RESOURCES = {
 ALLOWED = {
     "RpcRole": {
         "RpcLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
+        "ArtifactsBucket/*": {"s3:GetObject"},
         "TasksTable": {
             "dynamodb:GetItem",
             "dynamodb:BatchGetItem",
@@ -42,6 +43,7 @@ ALLOWED = {
     },
     "ExecutorRole": {
         "ExecutorLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
+        "ArtifactsBucket/*": {"s3:PutObject"},
         "TasksTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "*": {"states:SendTaskSuccess"},
     },
@@ -56,6 +58,7 @@ ALLOWED = {
     },
     "NotifierRole": {
         "NotifierLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
+        "ArtifactsBucket/*": {"s3:GetObject"},
         "stream of TasksTable": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
         "TasksTable/stream/*": {"dynamodb:ListStreams"},
         "PushConfigsTable": {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
@@ -64,6 +67,7 @@ ALLOWED = {
     },
     "RedeliveryRole": {
         "RedeliveryLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
+        "ArtifactsBucket/*": {"s3:GetObject"},
         "PushConfigsTable": {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "RedeliveryQueue": {
             "sqs:ReceiveMessage",

@@ -117,7 +117,8 @@ def test_an_agent_without_steps_is_refused_when_it_is_to_run():
         (lambda task: task.state.update(big="x" * 40_000), "32768 are possible"),
         (lambda task: task.state.update(odd=object()), "JSON values only"),
         (lambda task: setattr(task, "state", []), "must stay a dictionary"),
-        (lambda task: task.artifact("a", "x" * 400_000), "350000 are possible"),
+        (lambda task: [task.artifact(str(n), "x" * 30_000) for n in range(13)], "350000 are possible"),
+        (lambda task: task.artifact("a", url="a2a-blob:of-somebody-else"), "content of ours"),
     ],
 )
 def test_misuse_in_a_step_says_what_is_wrong(step, message):

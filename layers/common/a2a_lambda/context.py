@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from .blobs import PREFIX
 from .model import TERMINAL, Artifact, Message, Part, Task, TaskState, dumps, state_of, text_of
 from .ports import Clock
 from .web import Fetch, Fetched, FetchRequest
@@ -287,6 +288,8 @@ def _checked(parts: Sequence[Part], what: str) -> list[Part]:
     normal: list[Part] = _json(parts, what)
     for part in normal:
         contents = [key for key in ("text", "raw", "url", "data") if key in part]
+        if str(part.get("url", "")).startswith(PREFIX):
+            raise AgentError(f"a part of {what} has the URL of a content of ours: hand on what it leads to")
         if len(contents) != 1 or not (contents == ["data"] or isinstance(part.get(contents[0]), str)):
             raise AgentError(f"a part of {what} must have exactly one of text, raw (base64), url and data")
     return normal

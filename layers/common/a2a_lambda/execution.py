@@ -19,11 +19,12 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from .agent import Agent, AgentError, Step
+from .blobs import offloaded
 from .caretaker import Directive, failed
 from .context import RunOfStep, TaskContext, TaskWrite, checked_state
 from .lifecycle import MAX_DOCUMENT, agent_message, with_artifact, with_status
 from .model import INTERRUPTED, TERMINAL, Message, Task, TaskState, dumps
-from .ports import Clock, Conflict, TaskStore, Unavailable
+from .ports import Blobs, Clock, Conflict, TaskStore, Unavailable
 from .records import Cursor, TaskRecord
 from .tasks import expiry
 from .timer import NoTimer, StepTimeout, Timer
@@ -67,7 +68,7 @@ class Executor:
 
     ``inline_wait`` is the longest wait in seconds that is slept through here: a second of this function costs less
     than the two state transitions that a wait in the state machine takes. ``on_failure`` is told of steps that raise,
-    ``fetch`` is behind ``task.fetch``.
+    ``fetch`` is behind ``task.fetch``, ``blobs`` takes what is too large for the table (None: nothing is).
     """
 
     agent: Agent
@@ -79,6 +80,7 @@ class Executor:
     task_timeout: timedelta = timedelta(days=365)
     inline_wait: float = 2.0
     timer: Timer = field(default_factory=NoTimer)
+    blobs: Blobs | None = None
     fetch: Fetch = field(default_factory=lambda: Web(WebhookPolicy()))
 
     def __post_init__(self) -> None:
@@ -270,8 +272,19 @@ class _Run:
         if self.halted is not None:
             raise self.halted
         with self._executor.timer.shield():
+            change = self._offloaded(change)
             while not self._stored(self._changed(self.record, change, cursor)):
                 pass
+
+    def _offloaded(self, change: TaskWrite) -> TaskWrite:
+        blobs, task_id = self._executor.blobs, self.record.task_id
+        if blobs is None or not change.artifacts:
+            return change
+        try:
+            artifacts = [(offloaded(each, task_id, blobs), append, last) for each, append, last in change.artifacts]
+        except Unavailable as error:
+            self._halt(_Lost(), error)
+        return replace(change, artifacts=artifacts)
 
     def _stored(self, after: TaskRecord) -> bool:
         """Try the write. False: a message came in between, so it has to be made on the task with that."""

@@ -9,20 +9,23 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from .agent import Agent, AgentError
+from .blobs import PREFIX
 from .caretaker import Directive
 from .changes import changes
 from .execution import Executor, StepFailure
-from .model import Json, Message, Part, Task, text_of
+from .model import Artifact, Json, Message, Part, Task, text_of
 from .operations import SendMessage
 from .push_configs import PushConfigService
 from .records import TaskRecord
 from .tasks import TaskService
-from .testing import MemoryPushConfigs, MemoryTasks, MemoryWorkflow, VirtualTime
+from .testing import MemoryBlobs, MemoryPushConfigs, MemoryTasks, MemoryWorkflow, VirtualTime
 from .web import Fetch, Fetched, FetchError, FetchRequest
 from .webhook_url import WebhookPolicy
 
@@ -135,7 +138,10 @@ class _World:
         configs = PushConfigService(self._tasks, MemoryPushConfigs(self._tasks), WebhookPolicy(), self.time)
         self._service = TaskService(self._tasks, configs, MemoryWorkflow(), self.time, self.time.sleep)
         self._messages = 0
-        self._executor = Executor(agent, self._tasks, self.time, self.time.sleep, self._failed, fetch=fetch)
+        self._blobs = MemoryBlobs()
+        self._executor = Executor(
+            agent, self._tasks, self.time, self.time.sleep, self._failed, blobs=self._blobs, fetch=fetch
+        )
 
     def send(self, said: Said, task_id: str | None = None) -> str:
         self._messages += 1
@@ -161,7 +167,25 @@ class _World:
                 change = changes(old.task if old else None, new.task, new.generation, new.open_artifacts)
                 events += change.events
         waited = (self.time.now - self._start).total_seconds()
-        return AgentRun(self._tasks.records[task_id].task, events, self._errors, waited, invocations)
+        task = self._restored(self._tasks.records[task_id].task)
+        return AgentRun(task, events, self._errors, waited, invocations)
+
+    def _restored(self, task: Task) -> Task:
+        """The task with large contents in their places, as if the author's test had followed the links."""
+        artifacts = task.get("artifacts", [])
+        if not artifacts:
+            return task
+        restored = [cast("Artifact", {**each, "parts": [*map(self._part, each["parts"])]}) for each in artifacts]
+        return {**task, "artifacts": restored}
+
+    def _part(self, part: Part) -> Part:
+        kept = self._blobs.contents.get(part.get("url", "").removeprefix(PREFIX))
+        if kept is None:
+            return part
+        body, media_type = kept
+        if media_type == "application/json":
+            return {"data": json.loads(body)}
+        return {"text": body.decode()} if media_type.startswith("text/") else {"raw": base64.b64encode(body).decode()}
 
     def _failed(self, failure: StepFailure) -> None:
         if isinstance(failure.exception, AgentError):

@@ -134,6 +134,13 @@ class Workflow(Protocol):
         """Let a waiting execution go on. Nothing happens if it no longer waits."""
 
 
+class Blobs(Protocol):
+    """Where contents are kept that are too large for the table."""
+
+    def put(self, key: str, body: bytes, media_type: str) -> None:
+        """Keep the content. The same key always has the same content."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueuedNotification:
     """One message on the redelivery queue: one webhook body that a config has not acknowledged.

@@ -9,6 +9,7 @@ from math import ceil
 from typing import Literal
 
 from . import schedule
+from .blobs import Link, unlinked
 from .delivery import HORIZON, Acknowledged, exhausted, failed, reason
 from .model import timestamp
 from .notifier import Attempt, Lanes, attempt
@@ -44,6 +45,7 @@ class Redeliverer:
     sender: Lanes
     clock: Clock
     sign: Signer = unsigned
+    link: Link = unlinked
     seconds: float = 15.0
     horizon: timedelta = HORIZON
     delay: Callable[[int, float | None], int] = schedule.delay
@@ -73,7 +75,7 @@ class Redeliverer:
         if self.acknowledged.has(config, identity):  # only the cursor could not be written
             return self._delivered(config, message, None)
         trace = self.trace()
-        request = post(config, identity, message.body, message.dialect, now, self.sign, trace)
+        request = post(config, identity, message.body, message.dialect, now, self.sign, trace, self.link)
         ((answer,),) = self.sender.run(_one(request), self.seconds)
         tried = attempt(config, message.written_at, identity, answer, now)
         if answer.outcome is Outcome.DELIVERED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from .blobs import Link, in_answer, unlinked
 from .errors import PushNotificationNotSupported
 from .model import Message, Task
 from .operations import (
@@ -27,12 +28,13 @@ from .tasks import TaskService
 @dataclass(frozen=True, slots=True)
 class AgentService:
     """What the agent can do for a caller. ``push_notifications`` is the capability on its card; ``reception`` sees
-    messages first."""
+    messages first, ``link`` leads to large contents."""
 
     tasks: TaskService
     push_configs: PushConfigService
     push_notifications: bool = True
     reception: Reception = field(default_factory=Reception)
+    link: Link = unlinked
 
     def execute(self, owner: str, request: Request) -> Any:
         """The answer in the canonical model. Raises :class:`~.errors.A2AError`.
@@ -43,6 +45,9 @@ class AgentService:
             isinstance(request, PUSH_OPERATIONS) or getattr(request, "push_config", None) is not None
         ):
             raise PushNotificationNotSupported
+        return in_answer(self._execute(owner, request), self.link)
+
+    def _execute(self, owner: str, request: Request) -> Any:
         match request:
             case SendMessage():
                 return self._send(owner, request)

@@ -227,6 +227,17 @@ class MemoryWorkflow:
 
 
 @dataclass
+class MemoryBlobs:
+    """:class:`~.ports.Blobs`: each content with its media type, by its key."""
+
+    contents: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+
+    def put(self, key: str, body: bytes, media_type: str) -> None:
+        """See :class:`~.ports.Blobs`."""
+        self.contents[key] = (body, media_type)
+
+
+@dataclass
 class MemoryQueue:
     """:class:`~.ports.RedeliveryQueue`: the messages in the order in which they were queued, duplicates dropped."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import quote
 
+from .blobs import Link, in_text, unlinked
 from .dialects.webhooks import BY_NAME
 from .outcome import Post
 from .records import PushConfig
@@ -36,13 +37,21 @@ def webhook_id(config: PushConfig, generation: int, n: int, nonce: str = "") -> 
 
 
 def post(
-    config: PushConfig, identity: str, body: str, dialect: str, now: datetime, sign: Signer, trace: str | None
+    config: PushConfig,
+    identity: str,
+    body: str,
+    dialect: str,
+    now: datetime,
+    sign: Signer,
+    trace: str | None,
+    link: Link = unlinked,
 ) -> Post:
-    """The request that tells ``config`` of an event. ``identity`` is its webhook-id, ``trace`` a W3C ``traceparent``.
+    """The request that tells ``config`` of an event. ``identity`` is its webhook-id, ``trace`` a W3C ``traceparent``,
+    ``link`` leads to large contents: a fresh one at each attempt, because links expire.
 
     A lone surrogate in a text becomes "?": it has no UTF-8, and the rest of the event is worth having.
     """
-    raw = body.encode("utf-8", "replace")
+    raw = in_text(body, config.task_id, link).encode("utf-8", "replace")
     headers: Headers = [
         ("Content-Type", BY_NAME[dialect].CONTENT_TYPE),
         ("webhook-id", identity),

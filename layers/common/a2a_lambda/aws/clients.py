@@ -8,7 +8,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from ..ports import Unavailable
 
-Service = Literal["dynamodb", "kms", "secretsmanager", "sqs", "ssm", "stepfunctions"]
+Service = Literal["dynamodb", "kms", "s3", "secretsmanager", "sqs", "ssm", "stepfunctions"]
 
 # Codes that say "not now". Anything else is a defect of ours and must be seen as such.
 _TRANSIENT = frozenset(
@@ -42,6 +42,7 @@ def client(service: Service) -> Any:
             read_timeout=5,
             retries={"mode": "standard", "max_attempts": 3},
             tcp_keepalive=True,
+            signature_version="s3v4" if service == "s3" else None,  # for links that work in every region
         ),
     )
 
