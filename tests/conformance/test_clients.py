@@ -19,7 +19,7 @@ PAIRS = [("1.0", "JSONRPC"), ("0.3", "JSONRPC"), ("1.0", "HTTP+JSON")]
 
 def run(*command: str | Path, cwd: Path = HERE / "clients", script: str | None = None) -> None:
     done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, input=script, capture_output=True, text=True, timeout=120, check=False
+        [str(word) for word in command], cwd=cwd, input=script, capture_output=True, text=True, timeout=90, check=False
     )
     assert done.returncode == 0, done.stderr
 

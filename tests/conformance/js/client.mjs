@@ -7,6 +7,7 @@ import { ClientFactory, ClientFactoryOptions, DefaultAgentCardResolver, JsonRpcT
 import { Role, SendMessageRequest, StreamResponse, TaskState } from '@a2a-js/sdk';
 
 const [endpoint, version, binding] = process.argv.slice(2);
+setTimeout(() => { throw new Error('nothing came in time'); }, 60_000).unref();
 
 async function webhooks() {
   const received = [];
