@@ -14,7 +14,7 @@ from .signing import JWT_HEADER
 
 Card = dict[str, Any]
 
-SIGNED = "urn:a2a-lambda:ext:signed-notifications:v1"
+SIGNED = "https://a2a-lambda.example/extensions/signed-notifications/v1"
 """The extension that tells receivers how to verify what they get."""
 
 

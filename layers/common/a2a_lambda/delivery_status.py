@@ -6,7 +6,7 @@ from .delivery import exhausted
 from .model import Json, timestamp
 from .records import PushConfig
 
-DELIVERY_STATUS = "urn:a2a-lambda:ext:delivery-status:v1"
+DELIVERY_STATUS = "https://a2a-lambda.example/extensions/delivery-status/v1"
 """The extension's URI. No field of a config can hold it in 1.0, so it is there only for clients that ask for it."""
 
 
