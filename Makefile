@@ -66,7 +66,7 @@ invoke: $(call installed,local sam) ## call one function of it: make invoke FUNC
 
 # --------------------------------------------------------------------------------------------------------------- test it
 
-.PHONY: lint check test validate coldstart crash-table chaos
+.PHONY: lint check test validate coldstart crash-table chaos throughput isolation
 lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/ruff check .
 	@$(call bin,dev)/ruff format --check .
@@ -88,6 +88,12 @@ chaos: $(call installed,dev) ## what receivers get while everything fails (SEEDS
 	@PYTHONPATH=layers/common:tests/support $(call bin,dev)/python tests/chaos/campaign.py \
 	    $(if $(SEEDS),--seeds $(SEEDS)) $(if $(TASKS),--tasks $(TASKS))
 	@PYTHONPATH=layers/common:tests/support $(call bin,dev)/python tests/chaos/campaign.py --moto --seeds 1 --tasks 40
+
+throughput: $(call installed,dev) ## notifications per second against the official SDK's sender
+	@PYTHONPATH=layers/common:benchmarks $(call bin,dev)/python benchmarks/throughput.py
+
+isolation: $(call installed,dev) ## how much dead and hanging webhooks delay the healthy ones
+	@PYTHONPATH=layers/common:benchmarks $(call bin,dev)/python benchmarks/isolation.py
 
 coldstart: $(call installed,dev) ## what each handler imports, and how long that takes
 	@$(call bin,dev)/python benchmarks/imports.py

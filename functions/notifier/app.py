@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from a2a_lambda.aws.bucket import link
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.queues import SqsRedeliveryQueue, StreamFailures
 from a2a_lambda.aws.signing_keys import signer
@@ -28,6 +29,7 @@ def notifier() -> Notifier:
         Sender(policy),
         _now,
         sign=signer(env, _now),
+        link=link(env),
         first_attempt_seconds=env.number("FIRST_ATTEMPT_SECONDS", 3),
         trace=traceparent,
     )

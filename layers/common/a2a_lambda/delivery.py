@@ -17,6 +17,7 @@ from .dialects.webhooks import BY_NAME
 from .outcome import Answer, Outcome
 from .ports import QueuedNotification
 from .records import PushConfig
+from .webhook import webhook_id
 
 HORIZON = timedelta(seconds=schedule.HORIZON)
 
@@ -25,9 +26,11 @@ HORIZON = timedelta(seconds=schedule.HORIZON)
 class Notification:
     """One webhook body: event ``n`` of a generation, in the dialect of its config; ``last`` of that generation or not.
 
-    ``nonce`` is set where the event repeats a state for a config that was registered late.
+    ``identity`` is its webhook-id. ``nonce`` is set where the event repeats a state for a config that was registered
+    late.
     """
 
+    identity: str
     generation: int
     n: int
     body: str
@@ -47,7 +50,15 @@ def notifications(config: PushConfig, changes: Iterable[tuple[Change, str]]) -> 
         if change.generation > config.settled_through:
             bodies = dialect.notifications(change)
             heard += [
-                Notification(change.generation, n, body, place == len(bodies), change.written_at, nonce)
+                Notification(
+                    webhook_id(config, change.generation, n, nonce),
+                    change.generation,
+                    n,
+                    body,
+                    place == len(bodies),
+                    change.written_at,
+                    nonce,
+                )
                 for place, (n, body) in enumerate(bodies, start=1)
             ]
     return heard

@@ -12,6 +12,9 @@ from enum import StrEnum
 from typing import Any, Literal, NotRequired, TypedDict
 
 Json = dict[str, Any]
+
+# json.dumps makes an encoder for each call that wants another form than its own.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Role = Literal["ROLE_USER", "ROLE_AGENT"]
 
 
@@ -134,7 +137,7 @@ def moment(text: str) -> datetime:
 
 def dumps(value: Any) -> str:
     """Canonical JSON text: compact, not escaped beyond need."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)
 
 
 def text_of(message: Message) -> str:

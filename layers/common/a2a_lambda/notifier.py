@@ -13,13 +13,14 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from . import schedule
+from .blobs import Link, unlinked
 from .changes import Change, changes, status_update
 from .delivery import Acknowledged, Notification, failed, gone, notifications, queued, undelivered
 from .model import moment
 from .outcome import Answer, Outcome, Post
 from .ports import Clock, Poison, PushConfigStore, QueuedNotification, RedeliveryQueue, Unavailable
 from .records import PushConfig, TaskRecord
-from .webhook import Signer, post, unsigned, webhook_id
+from .webhook import Signer, post, unsigned
 
 _READING = timedelta(seconds=20)
 """How long configs may be read before the rest of the batch is left to the next invocation: when the table does not
@@ -102,6 +103,7 @@ class Notifier:
         clock: Clock,
         *,
         sign: Signer = unsigned,
+        link: Link = unlinked,
         first_attempt_seconds: float = 3.0,
         shun: timedelta = timedelta(seconds=60),
         delay: Callable[[int, float | None], int] = schedule.delay,
@@ -112,6 +114,7 @@ class Notifier:
         self._sender = sender
         self._clock = clock
         self._sign = sign
+        self._link = link
         self._seconds = first_attempt_seconds
         self._shun = shun
         self._delay = delay
@@ -162,7 +165,7 @@ class Notifier:
                 continue
             for config, of_record in zip(configs, heard, strict=True):
                 events[config.config_id] += [
-                    event for event in of_record if not self._acknowledged.has(config, _identity(config, event))
+                    event for event in of_record if not self._acknowledged.has(config, event.identity)
                 ]
         return [_Delivery(config, events[config.config_id]) for config in configs if events[config.config_id]]
 
@@ -180,10 +183,9 @@ class Notifier:
             self._note_hanging(delivery)
             config = delivery.config
             for event, answer, started in zip(delivery.events, answers, delivery.started, strict=False):
-                identity = _identity(config, event)
-                report.attempts.append(attempt(config, event.written_at, identity, answer, started))
+                report.attempts.append(attempt(config, event.written_at, event.identity, answer, started))
                 if answer.outcome is Outcome.DELIVERED:
-                    self._acknowledged.add(config, identity)
+                    self._acknowledged.add(config, event.identity)
 
     def _lane(self, delivery: _Delivery) -> Iterator[Post]:
         """The posts of one config, each made when the one before was acknowledged. None is sent unsigned because the
@@ -193,7 +195,8 @@ class Notifier:
         for event in delivery.events:
             now = self._clock()
             try:
-                request = post(config, _identity(config, event), event.body, config.dialect, now, self._sign, trace)
+                identity, dialect = event.identity, config.dialect
+                request = post(config, identity, event.body, dialect, now, self._sign, trace, self._link)
             except Unavailable:
                 return
             delivery.started.append(now)
@@ -287,10 +290,6 @@ def _notifications(configs: Sequence[PushConfig], record: StreamRecord) -> list[
     except Exception as error:
         # Whatever it is, it comes from what is stored, and must not keep the other tasks of the shard waiting.
         raise Poison(record.task_id) from error
-
-
-def _identity(config: PushConfig, event: Notification) -> str:
-    return webhook_id(config, event.generation, event.n, event.nonce)
 
 
 def _host(config: PushConfig) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
 logger = Logger()
 metrics = Metrics()
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 __all__ = ["MetricUnit", "fault", "log_attempts", "logger", "metrics"]
 
@@ -30,20 +34,43 @@ def fault(error: BaseException | None) -> dict[str, str]:
 
 
 def log_attempts(attempts: Iterable[Attempt], *, first: bool) -> None:
-    """One line and the metrics of each POST."""
-    for attempt in attempts:
-        logger.info(
-            "attempt",
-            extra={
+    """One line and the metrics of each POST.
+
+    The lines are written here, in the logger's form: it takes ten times as long for one, a fifth of what a notification
+    costs in all.
+    """
+    attempts = list(attempts)
+    if not attempts:
+        return
+    if logger.log_level <= logging.INFO:
+        stream = logger.handlers[0].stream  # type: ignore[attr-defined]
+        stream.write("".join([_line(attempt) for attempt in attempts]))
+        stream.flush()
+    latencies = [attempt.latency for attempt in attempts if attempt.latency is not None]
+    failed = len(attempts) - len(latencies)
+    if latencies:
+        metrics.add_metric(name="PushDelivered", unit=MetricUnit.Count, value=len(latencies))
+    for latency in latencies:
+        metrics.add_metric(name="PushLatency", unit=MetricUnit.Seconds, value=latency)
+    if failed:
+        name = "PushFirstAttemptFailed" if first else "PushRetried"
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=failed)
+
+
+def _line(attempt: Attempt) -> str:
+    return (
+        _encode(
+            {
+                "level": "INFO",
+                "location": "log_attempts",
+                "message": "attempt",
+                "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "service": logger.service,
                 "webhook_id": attempt.webhook_id,
                 "host": attempt.host,
                 "outcome": attempt.outcome,
                 "milliseconds": attempt.milliseconds,
-            },
+            }
         )
-        if attempt.latency is not None:
-            metrics.add_metric(name="PushDelivered", unit=MetricUnit.Count, value=1)
-            metrics.add_metric(name="PushLatency", unit=MetricUnit.Seconds, value=attempt.latency)
-        else:
-            failed = "PushFirstAttemptFailed" if first else "PushRetried"
-            metrics.add_metric(name=failed, unit=MetricUnit.Count, value=1)
+        + "\n"
+    )

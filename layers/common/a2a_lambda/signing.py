@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
+from .model import dumps
 from .records import PushConfig
 from .webhook import Headers
 
@@ -46,8 +47,7 @@ class Key:
     @property
     def kid(self) -> str:
         """The key's thumbprint (RFC 7638), so that nobody has to make up names."""
-        members = {"crv": "Ed25519", "kty": "OKP", "x": base64url(self.public)}
-        return base64url(hashlib.sha256(json.dumps(members, separators=(",", ":")).encode()).digest())
+        return _thumbprint(self.public)
 
 
 def seed_of(secret: str) -> bytes:
@@ -118,7 +118,7 @@ class Signatures:
             "taskId": config.task_id,
             "request_body_sha256": hashlib.sha256(body).hexdigest(),
         }
-        signed = f"{_segment({'alg': 'EdDSA', 'typ': 'JWT', 'kid': key.kid})}.{_segment(claims)}"
+        signed = f"{_header(key.public)}.{_segment(claims)}"
         return f"{signed}.{base64url(key.sign(signed.encode()))}"
 
 
@@ -127,8 +127,19 @@ def _for_jwt(keys: Sequence[Key], now: datetime) -> Key:
     return next((key for key in keys if now - key.since >= SETTLING), keys[-1])
 
 
+@cache
+def _thumbprint(public: bytes) -> str:
+    members = {"crv": "Ed25519", "kty": "OKP", "x": base64url(public)}
+    return base64url(hashlib.sha256(dumps(members).encode()).digest())
+
+
+@cache
+def _header(public: bytes) -> str:
+    return _segment({"alg": "EdDSA", "typ": "JWT", "kid": _thumbprint(public)})
+
+
 def _segment(value: object) -> str:
-    return base64url(json.dumps(value, separators=(",", ":")).encode())
+    return base64url(dumps(value).encode("utf-8", "replace"))
 
 
 def base64url(data: bytes) -> str:

@@ -49,8 +49,11 @@ def task_update(record: TaskRecord) -> Item:
     }
 
 
-def task_record(item: Mapping[str, Mapping[str, Any]]) -> TaskRecord:
-    """The inverse of :func:`task_item`. Raises ``KeyError`` or ``ValueError`` for an item that is none of ours."""
+def task_record(item: Mapping[str, Mapping[str, Any]], *, steps: bool = True) -> TaskRecord:
+    """The inverse of :func:`task_item`. Raises ``KeyError`` or ``ValueError`` for an item that is none of ours.
+
+    Without ``steps`` the cursor is left out: who only tells others of the task need not know how its agent goes on.
+    """
     resume = json.loads(item["resumeToken"]["S"]) if "resumeToken" in item else None
     announcement = json.loads(item["announcement"]["S"]) if "announcement" in item else None
     return TaskRecord(
@@ -59,7 +62,7 @@ def task_record(item: Mapping[str, Mapping[str, Any]]) -> TaskRecord:
         generation=int(item["generation"]["N"]),
         dialect=item["dialect"]["S"],
         created_at=datetime.fromisoformat(item["createdAt"]["S"]),
-        cursor=_cursor(json.loads(item["cursor"]["S"])),
+        cursor=_cursor(json.loads(item["cursor"]["S"])) if steps else Cursor(),
         resume_token=ResumeToken(resume["token"], resume["run"]) if resume else None,
         expires_at=int(item["expiresAt"]["N"]),
         announcement=(announcement[0], announcement[1]) if announcement else None,
@@ -69,7 +72,7 @@ def task_record(item: Mapping[str, Mapping[str, Any]]) -> TaskRecord:
 
 def context_key(owner: str, context_id: str) -> str:
     """The key of the index ``byContext``: contexts are private to their owner."""
-    return f"{owner}#{context_id}"
+    return dumps([owner, context_id])
 
 
 def _cursor_json(cursor: Cursor) -> dict[str, Any]:

@@ -34,4 +34,4 @@ def stream_record(record: dict[str, Any]) -> StreamRecord:
 
 
 def _image(image: dict[str, Any] | None) -> TaskRecord | None:
-    return task_record(image) if image else None
+    return task_record(image, steps=False) if image else None
