@@ -20,7 +20,7 @@ from a2a_lambda.testing import VirtualTime
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / "functions" / "executor" / "workflow.asl.json"
-TIMES = {"StepTimeoutSeconds": "60", "InputTimeoutSeconds": "604800"}
+TIMES = {"InputTimeoutSeconds": "604800"}
 
 PATH = re.compile(r"\$states(?:\.\w+)+")
 COMPARISON = re.compile(rf"({PATH.pattern}) = '(\w*)'")

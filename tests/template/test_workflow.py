@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from a2a_lambda.ports import Unavailable
+
 TASKS = ["AwaitInput", "ExpireInput", "FailTask", "RunStep"]
 
 
@@ -51,7 +53,7 @@ def test_a_call_has_a_timeout_and_is_repeated_with_growing_and_random_pauses(wor
 def test_a_throttled_executor_is_waited_for_much_longer_than_a_failing_one(workflow, name):
     throttled, failing = workflow["States"][name]["Retry"]
 
-    assert "Lambda.TooManyRequestsException" in throttled["ErrorEquals"]
+    assert {Unavailable.__name__, "Lambda.TooManyRequestsException"} <= set(throttled["ErrorEquals"])
     assert throttled["MaxAttempts"] > 10 * failing["MaxAttempts"]
 
 
@@ -74,6 +76,12 @@ def test_an_answer_that_is_late_is_judged_by_the_task(workflow):
 def test_waiting_for_the_client_is_not_repeated_when_its_time_is_over(workflow):
     for retry in workflow["States"]["AwaitInput"]["Retry"]:
         assert not {"States.Timeout", "States.ALL"} & set(retry["ErrorEquals"])
+
+
+def test_no_limit_of_the_workflow_races_with_the_functions_own(workflow, template):
+    longest = template["Parameters"]["StepTimeoutSeconds"]["MaxValue"]
+    for name in ["RunStep", "ExpireInput", "FailTask"]:
+        assert workflow["States"][name]["TimeoutSeconds"] > longest
 
 
 def test_the_executor_decides_what_comes_next(workflow):
