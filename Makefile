@@ -64,6 +64,13 @@ invoke: $(call installed,local sam) ## call one function of it: make invoke FUNC
 	@if [ -z "$(FUNCTION)" ] || [ -z "$(EVENT)" ]; then echo 'usage: make invoke FUNCTION=rpc EVENT=events/….json' >&2; exit 2; fi
 	@$(call bin,local)/python demo/local_aws.py invoke '$(FUNCTION)' '$(EVENT)'
 
+.PHONY: dead-letters redrive
+dead-letters: $(call installed,local sam) ## what the local AWS has given up (TASK=… CONFIG=…)
+	@$(call bin,local)/python demo/dead_letters.py list $(if $(TASK),--task '$(TASK)') $(if $(CONFIG),--config '$(CONFIG)')
+
+redrive: $(call installed,local sam) ## bring it back, in order (TASK=… CONFIG=…)
+	@$(call bin,local)/python demo/dead_letters.py redrive $(if $(TASK),--task '$(TASK)') $(if $(CONFIG),--config '$(CONFIG)')
+
 # --------------------------------------------------------------------------------------------------------------- test it
 
 .PHONY: lint check test validate coldstart crash-table chaos throughput isolation

@@ -32,7 +32,7 @@ from a2a_lambda.webhook_url import WebhookPolicy
 
 PORT = 4796
 HOSTS, LANES, RATE, RUNS = 100, 4, 200, 3
-WARM_UP, MEASURED = 5.0, 8.0
+WARM_UP, MEASURED = 10.0, 6.0
 SHARES = (0, 1, 10)
 
 

@@ -116,6 +116,10 @@ class PushConfigStore(Protocol):
     def recover(self, config: PushConfig) -> None:
         """Clear the failure fields of this revision: the webhook works again."""
 
+    def reopen(self, config: PushConfig, generation: int) -> None:
+        """What was given up comes back: if nothing else waits, ``settled_through`` sinks below ``generation``, so that
+        what follows waits behind it. The failure fields are cleared."""
+
     def record_failure(self, config: PushConfig, failed: PushConfig) -> bool:
         """Write the failure fields of ``failed``: attempts, failing since, last and next attempt, last error. False if
         this is no longer the revision: the failures of the old webhook are not those of the new one."""

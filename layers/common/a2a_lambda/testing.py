@@ -175,6 +175,15 @@ class MemoryPushConfigs:
         if current is not None:
             self._put(_recovered(current))
 
+    def reopen(self, config: PushConfig, generation: int) -> None:
+        """See :class:`~.ports.PushConfigStore`."""
+        current = self._current(config)
+        if current is not None:
+            below = min(current.settled_through, generation - 1)
+            settled = current.settled_through if current.backlogged else below
+            queued = max(current.queued_through, generation)
+            self._put(replace(_recovered(current), settled_through=settled, queued_through=queued))
+
     def record_failure(self, config: PushConfig, failed: PushConfig) -> bool:
         """See :class:`~.ports.PushConfigStore`."""
         current = self._revision(config)

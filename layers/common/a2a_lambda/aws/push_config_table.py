@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from ..model import dumps
@@ -11,13 +12,17 @@ from ..ports import Conflict, Poison
 from ..records import PushConfig, TaskRecord
 from .clients import client, guarded
 from .items import Item, config_item, config_update, n, push_config, s
-from .task_table import lost
+from .task_table import condition_failed, lost
 
 _FAILURE_FIELDS = "attempts, failingSince, nextAttemptAt, lastError"
 _FAIL = (
     "SET attempts = :attempts, failingSince = :since, lastAttemptAt = :at, nextAttemptAt = :next, lastError = :error"
 )
 _REVISION = "revision = :revision"
+
+
+MAX_LISTED = 1_000
+"""Configs of one owner that a list without pages shows."""
 
 
 class PushConfigTable:
@@ -68,7 +73,9 @@ class PushConfigTable:
 
     @guarded
     def of_owner(self, owner: str) -> Sequence[PushConfig]:
-        """See :class:`~..ports.PushConfigStore`. The index lags behind deletions, so its keys are read again."""
+        """See :class:`~..ports.PushConfigStore`. The index lags behind deletions, so its keys are read again.
+
+        At most ``MAX_LISTED``, because the method that needs this has no pages."""
         pages = (
             client("dynamodb")
             .get_paginator("query")
@@ -80,7 +87,8 @@ class PushConfigTable:
                 ExpressionAttributeValues={":owner": s(owner)},
             )
         )
-        keys = [(item["taskId"]["S"], item["configId"]["S"]) for page in pages for item in page["Items"]]
+        items = (item for page in pages for item in page["Items"])
+        keys = [(item["taskId"]["S"], item["configId"]["S"]) for item in islice(items, MAX_LISTED)]
         found: dict[tuple[str, str], PushConfig] = {}
         pending: list[Item] = [_key(*key) for key in keys]
         while pending:
@@ -146,6 +154,24 @@ class PushConfigTable:
         self._update(config, f"REMOVE {_FAILURE_FIELDS}", {":revision": s(config.revision)}, _REVISION)
 
     @guarded
+    def reopen(self, config: PushConfig, generation: int) -> None:
+        """See :class:`~..ports.PushConfigStore`."""
+        values = {
+            ":settled": n(min(config.settled_through, generation - 1)),
+            ":queued": n(max(config.queued_through, generation)),
+            ":settledBefore": n(config.settled_through),
+            ":queuedBefore": n(config.queued_through),
+        }
+        # Unless it changed since it was read, or others wait: then the message goes behind them, and is sent all the
+        # same, because it is marked.
+        unchanged = (
+            "settledThrough = :settledBefore AND queuedThrough = :queuedBefore AND queuedThrough <= settledThrough"
+        )
+        sinks = "SET settledThrough = :settled, queuedThrough = :queued"
+        if not self._update(config, f"{sinks} REMOVE {_FAILURE_FIELDS}", values, unchanged):
+            self._update(config, f"REMOVE {_FAILURE_FIELDS}", {}, "attribute_exists(taskId)")
+
+    @guarded
     def record_failure(self, config: PushConfig, failed: PushConfig) -> bool:
         """See :class:`~..ports.PushConfigStore`."""
         expression, values = _failure(failed)
@@ -172,7 +198,7 @@ class PushConfigTable:
                 **arguments,
             )
         except ClientError as error:
-            if lost(error):
+            if condition_failed(error):
                 return False
             raise
         return True
