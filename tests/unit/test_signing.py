@@ -18,7 +18,7 @@ from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet, OKPKey
 from standardwebhooks.webhooks import Webhook
 
-from a2a_lambda.aws.signing_keys import KeyRing, key_ring, signer
+from a2a_lambda.aws.signing_keys import TTL, KeyRing, key_ring, signer
 from a2a_lambda.model import AuthenticationInfo
 from a2a_lambda.outcome import Post
 from a2a_lambda.ports import Unavailable
@@ -314,8 +314,22 @@ def test_the_issuer_is_the_agents_url() -> None:
 
 
 @pytest.mark.parametrize("kind", ["SECRET", "SSM"])
-def test_a_key_that_does_not_exist_is_seen_as_the_mistake_it_is(aws: None, kind: str) -> None:
-    from botocore.exceptions import ClientError
-
-    with pytest.raises(ClientError):
+def test_a_key_that_does_not_exist_leaves_events_to_the_queue_and_says_why(
+    aws: None, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Unavailable):
         _signing(kind, "nowhere").keys()
+    assert "NotFound" in caplog.text
+
+
+@pytest.mark.parametrize("rotated", ["too short", "whsk_not base64"])
+def test_a_key_that_cannot_be_used_does_not_replace_the_one_in_use(rotated: str) -> None:
+    values, now = [[local_key("a" * 64, NOW)]], [NOW]
+
+    def source(_: str) -> list[Key]:
+        return values.pop() if values else [local_key(rotated, NOW)]
+
+    ring = KeyRing(source, "name", lambda: now[0])
+    before = ring()
+    now[0] += TTL
+    assert ring() == before

@@ -21,6 +21,7 @@ _TRANSIENT = frozenset(
         "RequestThrottled",
         "ServiceUnavailable",
         "ThrottlingException",
+        "TransactionConflictException",
         "TransactionInProgressException",
     }
 )

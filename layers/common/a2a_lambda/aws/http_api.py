@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from ..http import HttpRequest, HttpResponse
 
@@ -27,13 +27,18 @@ def read(event: dict[str, Any], public_url: str = "") -> HttpRequest:
         base_url = f"https://{context.get('domainName', '')}"
     return HttpRequest(
         method=context["http"]["method"],
-        path=event.get("rawPath") or "/",
+        path=_below(urlsplit(base_url).path.rstrip("/"), event.get("rawPath") or "/"),
         owner=owner_of(context.get("authorizer") or {}),
         base_url=base_url.rstrip("/"),
         headers=headers,
         query=dict(parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True)),
         body=raw,
     )
+
+
+def _below(base: str, path: str) -> str:
+    """The path below the public URL's: behind a custom domain, an HTTP API keeps the mapping's path in front."""
+    return path[len(base) :] or "/" if base and f"{path}/".startswith(f"{base}/") else path
 
 
 def owner_of(authorizer: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,6 +13,8 @@ from ..settings import Environment, SettingsError
 from ..signing import Key, Signatures, local_key
 from ..webhook import Signer, unsigned
 from .clients import client, code_of, guarded
+
+_log = logging.getLogger(__name__)
 
 TTL = timedelta(minutes=5)
 """How long keys are used before they are looked up again."""
@@ -25,7 +28,8 @@ Source = Callable[[str], list[Key]]
 class KeyRing:
     """The live keys, the newest first; looked up when first needed, and again every five minutes.
 
-    An old key is better than none, so those at hand stay in use while AWS does not answer.
+    An old key is better than none, so those at hand stay in use while there is no answer, or none that can be used:
+    what somebody put into the secret must not keep notifications back.
     """
 
     def __init__(self, source: Source, name: str, clock: Clock) -> None:
@@ -42,9 +46,10 @@ class KeyRing:
             try:
                 self._keys = self._source(self._name)
                 self._until = now + TTL
-            except Unavailable:
+            except Exception as error:
+                _log.warning("the signing keys cannot be read: %s", code_of(error) or type(error).__name__)
                 if not self._keys:
-                    raise
+                    raise Unavailable(type(error).__name__) from error
                 self._until = now + TTL / 10
         return self._keys
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..model import TERMINAL
+from ..model import TERMINAL, dumps
 from ..ports import Conflict, TaskPage, TaskQuery
 from ..records import PushConfig, ResumeToken, TaskRecord
 from .clients import client, code_of, guarded
@@ -14,6 +14,9 @@ from .items import Item, config_item, context_key, n, s, task_item, task_record,
 
 _BATCH = 100
 """Keys that one BatchGetItem takes."""
+
+_PAGE_BYTES = 4_000_000
+"""Characters of all tasks of a page: the answer of a function holds 6 MB."""
 
 
 class TaskTable:
@@ -39,7 +42,7 @@ class TaskTable:
                 puts = [{"TableName": self._configs_table, "Item": config_item(config)} for config in configs]
                 dynamodb.transact_write_items(TransactItems=[{"Put": put} for put in (task, *puts)])
         except ClientError as error:
-            if _condition_failed(error):
+            if condition_failed(error):
                 return False
             if lost(error):
                 raise Conflict from error
@@ -96,14 +99,17 @@ class TaskTable:
                 ReturnValues="ALL_NEW",
             )
         except ClientError as error:
-            if lost(error):
+            if condition_failed(error):
                 return None
             raise
         return task_record(answer["Attributes"])
 
     @guarded
     def query(self, query: TaskQuery) -> TaskPage:
-        """See :class:`~..ports.TaskStore`. The index holds keys and state only; the tasks are read by their keys."""
+        """See :class:`~..ports.TaskStore`. The index holds keys and state only; the tasks are read by their keys.
+
+        A page ends early where it would outgrow the answer of a function.
+        """
         arguments = self._query_arguments(query)
         keys: list[Item] = []
         more = False
@@ -112,9 +118,15 @@ class TaskTable:
                 more = True
                 break
             keys.append(key)
-        records = self._read_all([key["taskId"]["S"] for key in keys])
-        last = (keys[-1]["updatedAt"]["S"], keys[-1]["taskId"]["S"]) if more else None
-        return TaskPage(records, last, self._count(arguments))
+        records = self._read_all(query.owner, [key["taskId"]["S"] for key in keys])
+        room = _within(_PAGE_BYTES, [len(dumps(record.task)) for record in records])
+        if room < len(records):
+            last = records[room - 1]
+            ended = (last.task["status"]["timestamp"], last.task_id)
+            return TaskPage(records[:room], ended, self._count(arguments))
+        whole = not more and query.position is None
+        position = (keys[-1]["updatedAt"]["S"], keys[-1]["taskId"]["S"]) if more else None
+        return TaskPage(records, position, len(keys) if whole else self._count(arguments))
 
     def _query_arguments(self, query: TaskQuery) -> dict[str, Any]:
         by_context = query.context_id is not None
@@ -140,6 +152,8 @@ class TaskTable:
         """The matching keys after ``query.position``, page after page of DynamoDB's."""
         if query.position is not None:
             updated_at, task_id = query.position
+            if query.after is not None and updated_at < query.after:
+                return  # DynamoDB refuses to start outside of what is asked for
             index_key = arguments["ExpressionAttributeNames"]["#key"]
             arguments = {
                 **arguments,
@@ -156,7 +170,7 @@ class TaskTable:
         pages = client("dynamodb").get_paginator("query").paginate(**arguments, Select="COUNT")
         return sum(page["Count"] for page in pages)
 
-    def _read_all(self, task_ids: Sequence[str]) -> tuple[TaskRecord, ...]:
+    def _read_all(self, owner: str, task_ids: Sequence[str]) -> tuple[TaskRecord, ...]:
         found: dict[str, TaskRecord] = {}
         pending: list[Item] = [{"taskId": s(task_id)} for task_id in task_ids]
         while pending:
@@ -165,19 +179,29 @@ class TaskTable:
             for item in answer["Responses"].get(self._table, []):
                 found[item["taskId"]["S"]] = task_record(item)
             pending = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", []) + pending[_BATCH:]
-        return tuple(found[task_id] for task_id in task_ids if task_id in found)
+        return tuple(found[task_id] for task_id in task_ids if task_id in found and found[task_id].owner == owner)
+
+
+def _within(limit: int, sizes: Sequence[int]) -> int:
+    """How many of the first sizes fit into the limit; at least one."""
+    total = 0
+    for place, size in enumerate(sizes):
+        total += size
+        if total > limit:
+            return max(1, place)
+    return len(sizes)
 
 
 def lost(error: Any) -> bool:
     """Whether a conditional write, or a transaction, lost against another writer."""
     return (
-        _condition_failed(error)
+        condition_failed(error)
         or code_of(error) == "TransactionConflictException"
         or "TransactionConflict" in _reasons(error)
     )
 
 
-def _condition_failed(error: Any) -> bool:
+def condition_failed(error: Any) -> bool:
     return code_of(error) == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in _reasons(error)
 
 
