@@ -253,6 +253,27 @@ def test_two_invocations_of_one_task_at_once_run_each_write_once() -> None:
     assert len(generations) == len(set(generations))
 
 
+def test_an_invocation_that_was_overtaken_leaves_the_rest_to_the_one_ahead() -> None:
+    agent, nested = named(), []
+    stack = MemoryStack(Options(agent=agent))
+
+    @agent.step
+    def twin(task: TaskContext) -> None:
+        task.status("one")
+        if not nested:
+            nested.append(True)
+            assert stack.run(task.id, iter([60_000, 60_000, 60_000, 0]).__next__) == {"next": "step"}
+        task.status("two")
+
+    @agent.step
+    def last(task: TaskContext) -> None:
+        task.complete("three")
+
+    task_id = finished(stack)
+    history = [message["parts"][0]["text"] for message in stack.stored(task_id).task["history"]]
+    assert (history, status_text(stack, task_id)) == (["hello", "one", "two"], "three")
+
+
 def test_an_agent_without_steps_is_refused_before_any_task_is_touched(memory: MemoryStack) -> None:
     with pytest.raises(AgentError, match="no steps"):
         memory.executor(agent=named())

@@ -63,6 +63,14 @@ def test_an_answer_whose_resumption_was_lost_is_resumed(aws_stack: CloudStack) -
     assert aws_stack.resumed() == [*before, "token"]
 
 
+def test_a_task_that_waits_for_its_client_is_not_resumed_without_an_answer(aws_stack: CloudStack) -> None:
+    task_id = aws_stack.send()["id"]
+    aws_stack.work(task_id)
+    aws_stack.await_input(task_id, "token")
+    assert look(aws_stack, aws_stack.new_records()) == []
+    assert aws_stack.resumed() == []
+
+
 @pytest.mark.parametrize("end", ["CancelTask", "GetTask"])
 def test_a_task_that_is_over_or_gone_on_is_left_alone(cloud_stack: Callable[..., CloudStack], end: str) -> None:
     stack = cloud_stack(agent=one_step())

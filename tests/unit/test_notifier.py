@@ -200,6 +200,15 @@ def test_a_host_that_hung_gets_no_first_attempt_for_a_while(world: Deliveries) -
     assert world.notify().delivered == 1
 
 
+def test_a_host_that_only_came_late_in_a_long_lane_is_not_shunned(world: Deliveries) -> None:
+    first, second = world.task("a"), world.task("a")
+    world.sender.answers(url_of("a"), Answer(error="timeout", seconds=0.2), 200)
+    for task_id in (first, second):
+        world.stack.call("CancelTask", {"id": task_id})
+        world.notify()
+    assert len(world.sender.posts) == 2
+
+
 def test_another_host_is_not_shunned_for_one_that_hung(world: Deliveries) -> None:
     task_id = world.task("a")
     world.stack.register(task_id, "https://other.example.com/", id="b")

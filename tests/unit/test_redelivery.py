@@ -183,8 +183,12 @@ def test_what_was_queued_for_an_earlier_config_of_the_same_id_is_dropped(
     world: Deliveries, waiting: list[QueuedNotification]
 ) -> None:
     task_id = waiting[0].task_id
-    world.stack.configs.delete(world.config(task_id, "a"))
+    before = world.config(task_id, "a")
+    world.stack.configs.delete(before)
     world.stack.register(task_id, url_of("b"), id="a")
+    present = world.config(task_id, "a")
+    assert present.incarnation != before.incarnation
+    world.stack.configs.items[task_id, "a"] = replace(present, settled_through=0)
     assert result_of(world.redeliver(waiting[0])) == ("dropped", None)
     assert world.sender.posts == []
 

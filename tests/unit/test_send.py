@@ -80,6 +80,14 @@ def test_the_same_message_after_the_task_has_gone_on_answers_its_present_state(n
     assert stack.started() == [task_id]
 
 
+def test_the_same_message_after_the_task_has_gone_on_starts_nothing(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(agent=one_step())
+    message = stack.message()
+    stack.work(stack.send(message)["id"])
+    stack.break_workflow()
+    assert stack.send(message)["status"]["state"] == "TASK_STATE_COMPLETED"
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"parts": [{"text": "other"}]}, {"messageId": "other"}, {"contextId": "other"}, {"metadata": {"a": 1}}],
