@@ -1,5 +1,6 @@
-"""A webhook receiver for people: `python demo/receiver.py --port 9293 [--token SECRET]` shows what an agent pushes.
+"""A webhook receiver for people: `python demo/receiver.py --port 9293 [--token SECRET] [--agent URL]` shows the pushes.
 
+With `--agent` every push has to be signed by that agent (`verify.py`, which needs `cryptography`).
 To take pushes in a web application, copy `handle` and what it calls. In Flask the view is
 `text, status = handle(request.headers, request.get_data())[::-1]`, in FastAPI
 `status, text = handle(request.headers, await request.body())`.
@@ -26,15 +27,19 @@ LOCK = threading.Lock()
 
 
 def handle(
-    headers: Mapping[str, str], body: bytes, token: str | None = None, show: Callable[[str], object] = print
+    headers: Mapping[str, str],
+    body: bytes,
+    token: str | None = None,
+    show: Callable[[str], object] = print,
+    genuine: Callable[[Mapping[str, str], bytes], bool] | None = None,
 ) -> tuple[int, str]:
-    """Takes one push; returns the HTTP status and the text to answer with.
+    """Takes one push; returns the HTTP status and the text to answer with. ``genuine`` checks its signatures.
 
     Delivery is at least once, and the `webhook-id` is the same on every attempt: a duplicate is acknowledged, since
     the agent repeats whatever is not answered with 2xx, but must have no second effect.
     """
     headers = {name.lower(): value for name, value in headers.items()}
-    if not authentic(headers, body, token):
+    if not authentic(headers, body, token, genuine):
         return 401, "unauthorized"
     try:
         payload = json.loads(body)
@@ -55,10 +60,17 @@ def handle(
     return 200, "duplicate" if duplicate else "ok"
 
 
-def authentic(headers: Mapping[str, str], body: bytes, token: str | None) -> bool:
+def authentic(
+    headers: Mapping[str, str],
+    body: bytes,
+    token: str | None,
+    genuine: Callable[[Mapping[str, str], bytes], bool] | None,
+) -> bool:
     """Whether the agent sent this. Every proof of it belongs here, where `body` still is the bytes that were sent."""
     shown = headers.get("x-a2a-notification-token", "")
-    return token is None or hmac.compare_digest(shown.encode(), token.encode())
+    if token is not None and not hmac.compare_digest(shown.encode(), token.encode()):
+        return False
+    return genuine is None or genuine(headers, body)
 
 
 def describe(payload: dict[str, Any]) -> str:
@@ -87,7 +99,12 @@ def plain(line: str) -> str:
     return "".join(char if char.isprintable() else " " for char in line[:200])
 
 
-def make_server(port: int, token: str | None, show: Callable[[str], object]) -> ThreadingHTTPServer:
+def make_server(
+    port: int,
+    token: str | None,
+    show: Callable[[str], object],
+    genuine: Callable[[Mapping[str, str], bytes], bool] | None = None,
+) -> ThreadingHTTPServer:
     """`handle` behind an HTTP server on loopback. Raises OSError or OverflowError if it cannot listen."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -96,7 +113,7 @@ def make_server(port: int, token: str | None, show: Callable[[str], object]) -> 
         def do_POST(self) -> None:
             size = self.headers.get("Content-Length", "")
             if size.isdecimal() and len(size) < 9 and int(size) <= MAX_BODY:
-                status, text = handle(dict(self.headers.items()), self.rfile.read(int(size)), token, show)
+                status, text = handle(dict(self.headers.items()), self.rfile.read(int(size)), token, show, genuine)
             else:
                 status, text = 413, "no Content-Length, or too large"
             self.send_response(status)
@@ -110,14 +127,32 @@ def make_server(port: int, token: str | None, show: Callable[[str], object]) -> 
     return ThreadingHTTPServer(("127.0.0.1", port), Handler)
 
 
+def signatures_of(agent_url: str) -> Callable[[Mapping[str, str], bytes], bool]:
+    """Checks the signatures of this agent's pushes."""
+    from verify import AgentKeys, genuine
+
+    keys = AgentKeys(agent_url)
+
+    def check(headers: Mapping[str, str], body: bytes) -> bool:
+        try:
+            return genuine(headers, body, keys())
+        except (OSError, ValueError, KeyError) as error:  # 401 makes the agent send it again, when the keys can be had
+            print(f"receiver: no keys at {keys.url} ({error})", file=sys.stderr)
+            return False
+
+    return check
+
+
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description="Shows what an A2A agent pushes to this webhook.")
     parser.add_argument("--port", type=int, default=9293)
     parser.add_argument("--token", help="answer 401 to what does not carry it in X-A2A-Notification-Token")
+    parser.add_argument("--agent", help="URL of the agent: answer 401 to what it did not sign")
     options = parser.parse_args()
     try:
-        server = make_server(options.port, options.token, lambda line: print(line, flush=True))
+        genuine = signatures_of(options.agent) if options.agent else None
+        server = make_server(options.port, options.token, lambda line: print(line, flush=True), genuine)
     except (OSError, OverflowError) as error:
         hint = "end the program that has it, or choose another --port."
         print(f"receiver: cannot listen on port {options.port} ({error}): {hint}", file=sys.stderr)
