@@ -30,9 +30,11 @@ def test_every_state_that_is_named_exists_and_every_state_is_reached(workflow):
 
 
 def test_these_states_call_the_executor_and_no_others(workflow):
-    callers = [name for name, state in workflow["States"].items() if state["Type"] == "Task"]
+    tasks = [name for name, state in workflow["States"].items() if state["Type"] == "Task"]
+    callers = [name for name in tasks if "lambda:invoke" in workflow["States"][name]["Resource"]]
 
     assert sorted(callers) == TASKS
+    assert set(tasks) - set(callers) == {"GoOnInAnother"}
     for name in callers:
         assert workflow["States"][name]["Arguments"]["FunctionName"] == "arn:of:ExecutorFunctionArn"
 
@@ -84,8 +86,15 @@ def test_no_limit_of_the_workflow_races_with_the_functions_own(workflow, templat
         assert workflow["States"][name]["TimeoutSeconds"] > longest
 
 
+def test_no_execution_comes_near_the_events_that_it_can_have(resources):
+    looks = resources["TaskStateMachine"]["Properties"]["DefinitionSubstitutions"]["LooksPerExecution"]
+
+    events_of_a_look = 5 + 2 + 2  # RunStep, WhatNext, Wait
+    assert looks * events_of_a_look < 25_000 * 0.6  # the rest is for retries
+
+
 def test_the_executor_decides_what_comes_next(workflow):
     choice = workflow["States"]["WhatNext"]
 
-    assert {branch["Next"] for branch in choice["Choices"]} == {"RunStep", "Wait", "AwaitInput"}
+    assert {branch["Next"] for branch in choice["Choices"]} == {"GoOnInAnother", "RunStep", "Wait", "AwaitInput"}
     assert choice["Default"] == "Done"
