@@ -236,22 +236,22 @@ def test_an_inline_config_on_a_follow_up_is_registered(stack: Stack) -> None:
     assert config.settled_through == stack.stored(task_id).generation == 2
 
 
-def test_a_follow_up_whose_config_has_no_room_left_is_refused_and_writes_nothing(stack: Stack) -> None:
-    task_id = stack.send()["id"]
+def test_a_follow_up_whose_config_has_no_room_left_is_refused_and_writes_nothing(memory: MemoryStack) -> None:
+    task_id = memory.send()["id"]
     for number in range(MAX_CONFIGS):
-        stack.register(task_id, id=f"c{number}")
-    before = stack.snapshot()
-    params = send_params(stack.message("b", taskId=task_id), taskPushNotificationConfig={"url": WEBHOOK})
-    assert stack.code("SendMessage", params) == -32602
-    assert stack.snapshot() == before
+        memory.register(task_id, id=f"c{number}")
+    before = memory.snapshot()
+    params = send_params(memory.message("b", taskId=task_id), taskPushNotificationConfig={"url": WEBHOOK})
+    assert memory.code("SendMessage", params) == -32602
+    assert memory.snapshot() == before
 
 
-def test_a_follow_up_may_replace_a_config_of_a_task_that_has_no_room_left(stack: Stack) -> None:
-    task_id = stack.send()["id"]
+def test_a_follow_up_may_replace_a_config_of_a_task_that_has_no_room_left(memory: MemoryStack) -> None:
+    task_id = memory.send()["id"]
     for number in range(MAX_CONFIGS):
-        stack.register(task_id, id=f"c{number}")
-    stack.send(stack.message("b", taskId=task_id), webhook={"id": "c3", "url": WEBHOOK + "/new"})
-    config = stack.configs.get(task_id, "c3")
+        memory.register(task_id, id=f"c{number}")
+    memory.send(memory.message("b", taskId=task_id), webhook={"id": "c3", "url": WEBHOOK + "/new"})
+    config = memory.configs.get(task_id, "c3")
     assert config is not None
     assert config.url == WEBHOOK + "/new"
 

@@ -267,13 +267,13 @@ def legacy_task(stack: Stack) -> str:
 
 @pytest.mark.parametrize("name", ["config", "pushNotificationConfig", "push_notification_config"])
 @pytest.mark.parametrize("task", ["id", "taskId", "task_id"])
-def test_the_legacy_set_takes_task_and_config_by_each_of_their_names(
-    stack: Stack, legacy_task: str, task: str, name: str
-) -> None:
-    answer = stack.call("tasks/pushNotification/set", {task: legacy_task, name: {"webhookUrl": WEBHOOK}}, version=None)
+def test_the_legacy_set_takes_task_and_config_by_each_of_their_names(memory: MemoryStack, task: str, name: str) -> None:
+    sent = memory.call("tasks/send", {"message": {"role": "user", "parts": [{"text": "x"}]}}, version=None)
+    legacy_task = sent["id"]
+    answer = memory.call("tasks/pushNotification/set", {task: legacy_task, name: {"webhookUrl": WEBHOOK}}, version=None)
     config = {"taskId": legacy_task, "webhookUrl": WEBHOOK, "eventTypes": []}
     assert answer == {"id": legacy_task, "pushNotificationConfig": config}
-    assert stack.call("tasks/pushNotification/get", {task: legacy_task}, version=None) == answer
+    assert memory.call("tasks/pushNotification/get", {task: legacy_task}, version=None) == answer
 
 
 def test_the_legacy_config_keeps_its_authentication_and_event_types(stack: Stack, legacy_task: str) -> None:
