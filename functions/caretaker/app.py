@@ -29,8 +29,8 @@ def caretaker() -> Caretaker:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     metrics.add_metric(name="CaretakerRuns", unit=MetricUnit.Count, value=1)
     if "detail" in event:
-        # An execution has failed, timed out or been aborted. It has the name of its task.
-        task_id = event["detail"]["name"]
+        # An execution has failed, timed out or been aborted. It has the name of its task, or is a successor: "<name>_".
+        task_id = event["detail"]["name"].rstrip("_")
         outcome = caretaker().fail(task_id)["next"]
         extra = {"task_id": task_id, "status": event["detail"]["status"], "outcome": outcome}
         logger.info("execution ended", extra=extra)

@@ -20,16 +20,19 @@ from a2a_lambda.testing import VirtualTime
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / "functions" / "executor" / "workflow.asl.json"
-TIMES = {"InputTimeoutSeconds": "604800"}
+VALUES = {"InputTimeoutSeconds": "604800", "LooksPerExecution": "1500"}
 
 PATH = re.compile(r"\$states(?:\.\w+)+")
 COMPARISON = re.compile(rf"({PATH.pattern}) = '(\w*)'")
+LIMIT = re.compile(rf"\$looks >= (\d+) and ({PATH.pattern}) != '(\w*)'")
+COUNT = "$exists($looks) ? $looks + 1 : 1"
+SUCCESSOR = "$states.context.Execution.Name & '_'"
 
 
-def definition() -> dict[str, Any]:
-    """The workflow with the template's default times."""
+def definition(values: dict[str, str] | None = None) -> dict[str, Any]:
+    """The workflow with the template's values, or others."""
     text = WORKFLOW.read_text()
-    names = {**TIMES, "ExecutorFunctionArn": "executor"}
+    names = {**VALUES, **(values or {}), "ExecutorFunctionArn": "executor"}
     machine: dict[str, Any] = json.loads(re.sub(r"\$\{(\w+)\}", lambda match: names[match[1]], text))
     return machine
 
@@ -72,6 +75,7 @@ class Execution:
     retries: dict[int, int] = field(default_factory=dict)
     token: str | None = None
     transitions: int = 0
+    looks: int = 0
     trail: list[str] = field(default_factory=list)
 
 
@@ -86,8 +90,9 @@ class StateMachine:
         agenda: Agenda,
         invoke: Callable[[dict[str, Any]], Any],
         on_failed: Callable[[str], None] = lambda name: None,
+        values: dict[str, str] | None = None,
     ) -> None:
-        self._machine = definition()
+        self._machine = definition(values)
         assert self._machine["QueryLanguage"] == "JSONata"
         self._agenda = agenda
         self._invoke = invoke
@@ -148,6 +153,13 @@ class StateMachine:
                 raise AssertionError(f"no state of type {kind} is known here")
 
     def _task(self, execution: Execution, state: dict[str, Any]) -> None:
+        if state["Resource"] == "arn:aws:states:::states:startExecution":
+            arguments = state["Arguments"]
+            assert _expression(arguments["Name"]) == SUCCESSOR
+            successor = self.executions.setdefault(f"{execution.name}_", Execution(f"{execution.name}_"))
+            self._enter(successor, self._machine["StartAt"], self._value(execution, arguments["Input"]))
+            self._succeed(execution, {})
+            return
         callback = state["Resource"].endswith(".waitForTaskToken")
         assert state["Resource"].startswith("arn:aws:states:::lambda:invoke")
         execution.token = f"token-{next(self._tokens)}" if callback else None
@@ -174,6 +186,9 @@ class StateMachine:
     def _succeed(self, execution: Execution, result: Any) -> None:
         state = self._machine["States"][execution.state]
         output = self._value(execution, state["Output"], result) if "Output" in state else result
+        if "Assign" in state:
+            assert state["Assign"] == {"looks": f"{{% {COUNT} %}}"}
+            execution.looks += 1
         self._enter(execution, state["Next"], output)
 
     def _fail(self, execution: Execution, error: str) -> None:
@@ -203,8 +218,13 @@ class StateMachine:
 
     def _choose(self, execution: Execution, state: dict[str, Any]) -> str:
         for branch in state["Choices"]:
-            comparison = COMPARISON.fullmatch(_expression(branch["Condition"]))
-            assert comparison is not None, branch["Condition"]
+            condition = _expression(branch["Condition"])
+            if limit := LIMIT.fullmatch(condition):
+                if execution.looks >= int(limit[1]) and self._path(execution, limit[2], None) != limit[3]:
+                    return str(branch["Next"])
+                continue
+            comparison = COMPARISON.fullmatch(condition)
+            assert comparison is not None, condition
             if self._path(execution, comparison[1], None) == comparison[2]:
                 return str(branch["Next"])
         return str(state["Default"])
@@ -218,7 +238,7 @@ class StateMachine:
 
     def _path(self, execution: Execution, path: str, result: Any) -> Any:
         assert PATH.fullmatch(path), path
-        context = {"Execution": {"Input": {"taskId": execution.name}}, "Task": {"Token": execution.token}}
+        context = {"Execution": {"Input": {"taskId": execution.name.rstrip("_")}}, "Task": {"Token": execution.token}}
         value: Any = {"input": execution.input, "result": result, "context": context}
         for step in path.split(".")[1:]:
             value = value[step]

@@ -27,8 +27,10 @@ PER_TRANSITION = 25 / 1_000_000
 TASK = "11111111-1111-4111-8111-111111111111"
 
 
-def states(agent: Agent, *, answers: Sequence[str] = (), inline_wait: float = 2.0) -> list[str]:
-    """The states that the execution of one task goes through."""
+def states(
+    agent: Agent, *, answers: Sequence[str] = (), inline_wait: float = 2.0, values: dict[str, str] | None = None
+) -> list[str]:
+    """The states that the executions of one task go through."""
     time = VirtualTime()
     agenda, table, left = Agenda(time), MemoryTasks(), list(answers)
     executor = Executor(agent, table, time, time.sleep, lambda _: None, inline_wait=inline_wait)
@@ -47,13 +49,13 @@ def states(agent: Agent, *, answers: Sequence[str] = (), inline_wait: float = 2.
         table.update(record.next(task))
         machine.resume(token)
 
-    machine = StateMachine(agenda, invoke)
+    machine = StateMachine(agenda, invoke, values=values)
     table.create(TaskRecord(new_task(TASK, "c", message("3 laptops"), time.now), "me", 1, "1.0", time.now))
     machine.start(TASK)
     agenda.run()
     assert table.records[TASK].terminal
-    assert machine.executions[TASK].status == "SUCCEEDED"
-    return machine.executions[TASK].trail
+    assert {execution.status for execution in machine.executions.values()} == {"SUCCEEDED"}
+    return [state for execution in machine.executions.values() for state in execution.trail]
 
 
 def message(text: str) -> Message:

@@ -31,6 +31,16 @@ def test_a_question_takes_three_transitions_however_long_the_answer_takes():
     assert trail[:4] == ["RunStep", "WhatNext", "AwaitInput", "RunStep"]
 
 
+def test_a_task_that_looks_more_often_than_an_execution_can_goes_on_in_another():
+    agent = transitions.polling(10)
+
+    trail = transitions.states(agent, values={"LooksPerExecution": "4", "InputTimeoutSeconds": "60"})
+
+    assert trail.count("RunStep") == 10 + 2  # each successor looks once more
+    assert trail.count("GoOnInAnother") == 2
+    assert trail.count("Done") == 3
+
+
 def test_the_documentation_shows_the_present_costs():
     text = (ROOT / "docs" / "agents.md").read_text()
     shown = text.split("<!-- transitions -->\n")[1].split("\n<!-- /transitions -->")[0]
