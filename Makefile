@@ -23,13 +23,16 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
     if $$name -c '$(USABLE)' >/dev/null 2>&1; then $$name -c 'import sys; print(sys.executable)'; break; fi; done)
 
 # What only some machines can have: a kit that needs a newer Python, and a client that needs Node.
-TESTBED = $(shell $(PYTHON) -c 'import sys; print("testbed" if sys.version_info >= (3, 12) else "")')
+TESTBED = $(shell $(PYTHON) -c 'import sys; print("testbed" if sys.version_info >= (3, 12) else "")' 2>/dev/null)
 JS = $(if $(shell command -v npm),.venvs/js/.lock)
 
 bin = .venvs/$(1)/bin
 installed = $(patsubst %,.venvs/%/.lock,$(1))
 # The same for every command that takes template parameters: make up PARAMETERS="PushNotifications=false LogLevel=DEBUG"
 parameters = $(patsubst %,--parameter '%',$(PARAMETERS) $(if $(AGENT),AgentModule=$(AGENT)))
+
+# The scenario of the demo agent is known: not one of its steps may go unseen.
+seed = $(if $(AGENT)$(findstring AgentModule,$(PARAMETERS)),,--agent-steps 3)
 
 .PHONY: help
 help: ## show this
@@ -42,8 +45,8 @@ help: ## show this
 
 .PHONY: demo new-agent up down conformance status invoke
 demo: $(call installed,local sam demo) ## run the push scenario on a local AWS that lives as long as it
-	@$(call bin,local)/python demo/local_aws.py run $(parameters) \
-	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT) $(DEMO)
+	@$(call bin,local)/python demo/local_aws.py run --needs-port $(WEBHOOK_PORT) $(parameters) \
+	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT) $(seed) $(DEMO)
 
 new-agent: .venvs/tools/.lock ## make an agent and its test from a template: make new-agent NAME=invoice_agent
 	@$(call bin,tools)/python demo/new_agent.py '$(NAME)'
@@ -54,10 +57,10 @@ up: $(call installed,local sam) ## start the local AWS (PORT=4580), deploy or up
 conformance: $(call installed,local sam) ## start the conformance agent for test kits (CONFORMANCE_PORT=9999) until Ctrl-C
 	@$(call bin,local)/python demo/conformance_stack.py --port $(CONFORMANCE_PORT) $(parameters)
 
-down: $(call installed,local) ## stop it
+down: $(call installed,local) ## stop what make up started
 	@$(call bin,local)/python demo/local_aws.py down
 
-status: $(call installed,local) ## show where it answers
+status: $(call installed,local) ## show where make up answers
 	@$(call bin,local)/python demo/local_aws.py status
 
 invoke: $(call installed,local sam) ## call one function of it: make invoke FUNCTION=rpc EVENT=events/….json
@@ -129,8 +132,8 @@ clean: ## stop the local AWS and remove all that make made
 # uv installs them in seconds. Where it cannot be had, or cannot reach what pip is configured for, pip does it.
 
 .venvs/tools/.lock: requirements/uv.txt
-	@if [ -z "$(PYTHON)" ]; then \
-	    echo 'error: no working Python 3.11, 3.12 or 3.13 with its venv module found. Install one (Debian: python3-venv too),' \
+	@if ! $(or $(PYTHON),false) -c '$(USABLE)' 2>/dev/null; then \
+	    echo 'error: $(if $(PYTHON),$(PYTHON) is not a,no) working Python 3.11, 3.12 or 3.13 with its venv module$(if $(PYTHON),, found). Install one (Debian: python3-venv too),' \
 	        'or say where it is: make … PYTHON=/path/to/python' >&2; exit 1; fi
 	@echo 'Using $(PYTHON)'
 	@$(PYTHON) -m venv --clear .venvs/tools

@@ -67,7 +67,7 @@ def start(name: str, port: int | None = None, python_path: Sequence[Path] = ()) 
         raise LocalAwsError("The environment of the local AWS is missing. Run: make up")
     if port is None:
         port = _free_port()
-    elif not _port_is_free(port):
+    elif not port_is_free(port):
         raise LocalAwsError(
             f"Port {port} is in use. Stop what listens there (make down?), or take another: make up PORT={port + 1}"
         )
@@ -173,7 +173,7 @@ def _record(directory: Path) -> Path:
     return directory / "emulator.json"
 
 
-def _port_is_free(port: int) -> bool:
+def port_is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

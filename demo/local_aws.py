@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import os
 import shutil
@@ -20,9 +21,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import emulator as emulators
-from emulator import Emulator, LocalAwsError
+from emulator import ROOT, Emulator, LocalAwsError, port_is_free
 from stack import Stack, deploy, describe, sam
 
+AGENTS = ROOT / "layers" / "agents"
 INSTANCE = "main"
 STACK = "a2a"
 PORT = 4580
@@ -78,6 +80,28 @@ def status() -> None:
     if stack is None:
         raise LocalAwsError(f"The local AWS runs on port {running.port}, but nothing is deployed on it. Run: make up")
     show(stack)
+
+
+def check_agent(parameters: Mapping[str, str]) -> None:
+    """Say at once, and in one line, what would otherwise be found out by a function that cannot start."""
+    name = parameters.get("AgentModule", "push_agent")
+    path = AGENTS / f"{name.replace('.', '/')}.py"
+    if not path.exists():
+        there = ", ".join(sorted(agent.stem for agent in AGENTS.glob("*.py")))
+        raise LocalAwsError(f"There is no agent {name!r} in layers/agents. There are: {there}.")
+    try:
+        ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise LocalAwsError(f"layers/agents/{path.name}, line {error.lineno}: {error.msg}") from error
+
+
+def check_port(port: int | None) -> None:
+    """Before the minutes of a first deployment, not after them."""
+    if port is not None and not port_is_free(port):
+        raise LocalAwsError(
+            f"Port {port} is in use, and the webhook of the demo needs it. End the program that has it, or take another: "
+            f"make demo WEBHOOK_PORT={port + 1}"
+        )
 
 
 def run(parameters: Mapping[str, str], command: Sequence[str]) -> int:
@@ -143,6 +167,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         if name == "up":
             command.add_argument("--port", type=int, default=PORT, help=f"on the loopback address; default {PORT}")
         else:
+            command.add_argument("--needs-port", type=int, metavar="PORT", help="which the command will listen on")
             command.add_argument(
                 "words", nargs=argparse.REMAINDER, metavar="COMMAND", help="{endpoint} in it becomes the URL"
             )
@@ -159,8 +184,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         match options.command:
             case "up":
+                check_agent(dict(options.parameter))
                 up(options.port, dict(options.parameter))
             case "run":
+                check_agent(dict(options.parameter))
+                check_port(options.needs_port)
                 return run(dict(options.parameter), options.words)
             case "status":
                 status()

@@ -23,8 +23,6 @@ def files(name: str, root: Path = ROOT) -> dict[Path, str]:
     """The texts of the new files by their paths. Raises NewAgentError."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         raise NewAgentError(f"{name!r} cannot be a module: take small letters, digits and single underscores")
-    if name in sys.stdlib_module_names or importlib.util.find_spec(name) is not None:
-        raise NewAgentError(f"{name!r} is a module of Python's or of a package: take another name")
     title = "".join(word.capitalize() for word in name.split("_"))
     places = {
         root / "layers" / "agents" / f"{name}.py": TEMPLATE / "my_agent.py",
@@ -33,6 +31,8 @@ def files(name: str, root: Path = ROOT) -> dict[Path, str]:
     for place in places:
         if place.exists():
             raise NewAgentError(f"{place.relative_to(root)} exists already")
+    if name in sys.stdlib_module_names or importlib.util.find_spec(name) is not None:
+        raise NewAgentError(f"{name!r} is a module of Python's or of a package: take another name")
     return {
         place: source.read_text().replace("my_agent", name).replace("MyAgent", title)
         for place, source in places.items()

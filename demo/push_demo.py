@@ -131,8 +131,10 @@ def _steps_seen(pushes: Sequence[Push], expected: int | None) -> tuple[bool, str
         return True, "the agent announces none"
     found = [(int(step[1]), int(step[2])) for push in pushes if (step := STEP.search(push.text))]
     total = expected or max((of for _, of in found), default=0)
+    if not pushes:
+        return False, "nothing to judge"
     if not total:
-        return False, 'no status text says "k/n"'
+        return True, 'the agent announces none (no status text says "k/n")'
     missing = sorted(set(range(1, total + 1)) - {number for number, of in found if of == total})
     if missing:
         return False, f"missing of {total}: {', '.join(map(str, missing))}"

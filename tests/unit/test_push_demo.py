@@ -94,12 +94,13 @@ class TestVerdicts:
 
     def test_an_agent_that_announces_no_steps_can_be_judged_without_them(self) -> None:
         pushes = [push(2), push(3, "done", "completed", final=True)]
-        assert failing(report_of(pushes)) == ["Every step's status seen"]
+        assert report_of(pushes).passed
         assert report_of(pushes, steps=0).passed
+        assert failing(report_of(pushes, steps=3)) == ["Every step's status seen"]
 
     def test_a_date_in_a_status_text_is_no_step(self) -> None:
         report = report_of([push(2, "Report of 24/12/2025"), push(3, state="completed", final=True)])
-        assert report.checks[1].detail == 'no status text says "k/n"'
+        assert report.checks[1].detail == 'the agent announces none (no status text says "k/n")'
 
     def test_two_pushes_that_change_places_break_the_order(self) -> None:
         pushes = a_good_run()
