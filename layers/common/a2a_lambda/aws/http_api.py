@@ -42,14 +42,15 @@ def _below(base: str, path: str) -> str:
 
 
 def owner_of(authorizer: dict[str, Any]) -> str:
-    """Who called: the JWT's subject, or the IAM principal.
+    """Who called: the JWT's subject (or the client it was issued to, where a token is nobody's), or the IAM principal.
 
     An assumed role is the same owner in each of its sessions: a client behind an auto-scaled role has many. Not so the
     role of a Cognito identity pool, which all its users assume: there the identity is the owner.
     """
     claims = (authorizer.get("jwt") or {}).get("claims") or {}
-    if claims.get("sub"):
-        return f"jwt:{claims['sub']}"
+    for name, scheme in (("sub", "jwt"), ("client_id", "jwt-client"), ("azp", "jwt-client")):
+        if claims.get(name):
+            return f"{scheme}:{claims[name]}"
     iam = authorizer.get("iam") or {}
     identity = (iam.get("cognitoIdentity") or {}).get("identityId")
     if identity:
