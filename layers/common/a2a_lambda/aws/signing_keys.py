@@ -127,9 +127,16 @@ def _from_kms(names: str) -> list[Key]:
     ]
 
 
-@guarded
 def _kms_sign(name: str, content: bytes) -> bytes:
-    answer: Any = client("kms").sign(KeyId=name, Message=content, MessageType="RAW", SigningAlgorithm="ED25519_SHA_512")
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer: Any = client("kms").sign(
+            KeyId=name, Message=content, MessageType="RAW", SigningAlgorithm="ED25519_SHA_512"
+        )
+    except (BotoCoreError, ClientError) as error:
+        _log.warning("KMS does not sign: %s", code_of(error) or type(error).__name__)
+        raise Unavailable("KMS") from error
     signature: bytes = answer["Signature"]
     return signature
 
