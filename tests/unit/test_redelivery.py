@@ -317,3 +317,31 @@ def test_the_log_hears_of_an_attempt_without_body_and_credentials(
     assert (attempt.host, attempt.outcome) == ("hooks.example.com", "200")
     said = json.dumps([attempt.webhook_id, attempt.host, attempt.outcome])
     assert "t-1" not in said
+
+
+# ------------------------------------------------------------------------------------------------------ hosts that hang
+
+
+def test_a_host_that_hung_holds_up_an_environment_for_one_attempt_a_minute(
+    world: Deliveries, waiting: list[QueuedNotification]
+) -> None:
+    redeliverer = world.redeliverer()
+    world.sender.answers(url_of("a"), Answer(error="timeout", seconds=15.0))
+    assert result_of(redeliverer.redeliver(waiting[0])) == ("deferred", 10)
+    world.stack.time.sleep(10)
+    assert result_of(redeliverer.redeliver(waiting[0])) == ("deferred", 50)
+    assert len(world.sender.posts) == 1
+    assert world.config(waiting[0].task_id, "a").attempts == 1
+    world.stack.time.sleep(50)
+    world.sender.answers(url_of("a"), 200)
+    assert redeliverer.redeliver(waiting[0]).result == "delivered"
+
+
+def test_a_host_that_refuses_at_once_is_tried_when_its_schedule_says(
+    world: Deliveries, waiting: list[QueuedNotification]
+) -> None:
+    redeliverer = world.redeliverer()
+    world.sender.answers(url_of("a"), Answer(error="connect", seconds=0.01), 200)
+    assert result_of(redeliverer.redeliver(waiting[0])) == ("deferred", 10)
+    world.stack.time.sleep(10)
+    assert redeliverer.redeliver(waiting[0]).result == "delivered"

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from . import schedule
 from .blobs import Link, unlinked
 from .changes import Change, changes, status_update
 from .delivery import Acknowledged, Notification, failed, gone, notifications, queued, undelivered
+from .hosts import HangingHosts, host_of
 from .model import moment
 from .outcome import Answer, Outcome, Post
 from .ports import Clock, Poison, PushConfigStore, QueuedNotification, RedeliveryQueue, Unavailable
@@ -116,10 +116,9 @@ class Notifier:
         self._sign = sign
         self._link = link
         self._seconds = first_attempt_seconds
-        self._shun = shun
         self._delay = delay
         self._trace = trace
-        self._hung: dict[str, datetime] = {}
+        self._hanging = HangingHosts(shun)
         self._acknowledged = Acknowledged()
 
     def notify(self, batch: Sequence[StreamRecord]) -> Report:
@@ -171,8 +170,7 @@ class Notifier:
 
     def _direct(self, config: PushConfig) -> bool:
         """Whether a first attempt may be made: nothing waits, and the host did not just hang."""
-        until = self._hung.get(_host(config))
-        return not config.backlogged and (until is None or until <= self._clock())
+        return not config.backlogged and self._hanging.until(config.url, self._clock()) is None
 
     def _first_attempt(self, deliveries: Sequence[_Delivery], report: Report) -> None:
         if not deliveries:
@@ -204,11 +202,8 @@ class Notifier:
 
     def _note_hanging(self, delivery: _Delivery) -> None:
         """A host hangs if it let most of the deadline pass; who only came late in a long lane does not."""
-        now = self._clock()
-        last = delivery.answers[-1] if delivery.answers else None
-        if last is not None and last.error == "timeout" and last.seconds >= self._seconds / 2:
-            self._hung = {host: until for host, until in self._hung.items() if until > now}
-            self._hung[_host(delivery.config)] = now + self._shun
+        if delivery.answers:
+            self._hanging.note(delivery.config.url, delivery.answers[-1], self._seconds / 2, self._clock())
 
     def _settle(self, deliveries: Sequence[_Delivery], report: Report) -> set[str]:
         """Queue what was not acknowledged: first the cursor, then the messages, so that nothing can overtake them even
@@ -263,7 +258,7 @@ def attempt(config: PushConfig, written_at: str, identity: str, answer: Answer, 
     latency = (started - moment(written_at)).total_seconds() + answer.seconds
     return Attempt(
         webhook_id=identity,
-        host=_host(config),
+        host=host_of(config.url),
         outcome=answer.error or str(answer.status),
         milliseconds=round(answer.seconds * 1000),
         latency=max(0.0, latency) if answer.outcome is Outcome.DELIVERED else None,
@@ -290,7 +285,3 @@ def _notifications(configs: Sequence[PushConfig], record: StreamRecord) -> list[
     except Exception as error:
         # Whatever it is, it comes from what is stored, and must not keep the other tasks of the shard waiting.
         raise Poison(record.task_id) from error
-
-
-def _host(config: PushConfig) -> str:
-    return urlsplit(config.url).netloc.rpartition("@")[2]

@@ -11,6 +11,7 @@ from typing import Literal
 from . import schedule
 from .blobs import Link, unlinked
 from .delivery import HORIZON, Acknowledged, exhausted, failed, reason
+from .hosts import HangingHosts
 from .model import timestamp
 from .notifier import Attempt, Lanes, attempt
 from .outcome import Answer, Outcome, Post
@@ -51,6 +52,7 @@ class Redeliverer:
     delay: Callable[[int, float | None], int] = schedule.delay
     trace: Callable[[], str | None] = lambda: None
     acknowledged: Acknowledged = field(default_factory=Acknowledged)
+    hanging: HangingHosts = field(default_factory=HangingHosts)
 
     def redeliver(self, message: QueuedNotification) -> Redelivery:
         """Try the message, or decide that it is not its time, or that there is nobody to try it for."""
@@ -74,9 +76,13 @@ class Redeliverer:
         identity = webhook_id(config, message.generation, message.n, message.nonce)
         if self.acknowledged.has(config, identity):  # only the cursor could not be written
             return self._delivered(config, message, None)
+        hangs_until = self.hanging.until(config.url, now)
+        if hangs_until is not None:  # nothing is learnt of this config, so its schedule stays as it is
+            return Redelivery("deferred", _until(hangs_until, now))
         trace = self.trace()
         request = post(config, identity, message.body, message.dialect, now, self.sign, trace, self.link)
         ((answer,),) = self.sender.run(_one(request), self.seconds)
+        self.hanging.note(config.url, answer, self.seconds / 4, self.clock())
         tried = attempt(config, message.written_at, identity, answer, now)
         if answer.outcome is Outcome.DELIVERED:
             self.acknowledged.add(config, identity)
