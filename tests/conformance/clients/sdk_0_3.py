@@ -81,7 +81,7 @@ async def tasks(client: Client) -> None:
     """A direct message, a cancelation, and errors."""
     (direct,) = [event async for event in client.send_message(message("tck-message-response"))]
     assert direct.parts[0].root.text == "Direct message response"
-    task = await send(client, message())
+    task = await send(client, message("tck-input-required"))
     assert (await client.cancel_task(a2a.TaskIdParams(id=task.id))).status.state == a2a.TaskState.canceled
     for task_id, code in ((task.id, -32002), ("unknown", -32001)):
         try:

@@ -81,7 +81,7 @@ async def configs(client: Client) -> None:
 
 async def tasks(client: Client, version: str) -> None:
     """Tasks are listed and canceled, and errors are the SDK's."""
-    task = await send(client)
+    task = await send(client, prefix="tck-input-required")
     if version == "1.0":  # 0.3 has no such method in JSON-RPC
         listed = await client.list_tasks(a2a.ListTasksRequest(context_id=task.context_id, page_size=1))
         assert [entry.id for entry in listed.tasks] == [task.id]
