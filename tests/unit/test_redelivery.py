@@ -235,6 +235,17 @@ def test_after_the_whole_horizon_the_waiting_messages_go_to_the_dead_letters_at_
     assert world.config(waiting[0].task_id, "a").settled_through == waiting[-1].generation
 
 
+def test_the_very_attempt_that_completes_the_horizon_gives_up(
+    world: Deliveries, waiting: list[QueuedNotification]
+) -> None:
+    config = world.config(waiting[0].task_id, "a")
+    failing = replace(config, attempts=9, failing_since=world.stack.time.now - HORIZON)
+    world.stack.configs.items[config.task_id, "a"] = failing
+    world.sender.answers(url_of("a"), 503)
+    assert result_of(world.redeliver(waiting[0])) == ("dead", None)
+    assert [message for message, _ in world.dead_letters.messages] == [waiting[0]]
+
+
 def test_before_the_horizon_nothing_is_given_up(world: Deliveries, waiting: list[QueuedNotification]) -> None:
     assert fail_for(world, waiting[0], HORIZON - timedelta(hours=3)).result == "deferred"
     assert world.dead_letters.messages == []
