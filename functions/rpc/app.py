@@ -54,6 +54,7 @@ def endpoint() -> Endpoint:
         JsonRpc([legacy_params.DIALECT, v0_3_params.DIALECT, v1_params.DIALECT], service.execute),
         Rest(v1_params.DIALECT, service.execute),
         frozenset(extension.uri for extension in agent.extensions) | {DELIVERY_STATUS},
+        anonymous=env.text("AUTH_MODE", "NONE") == "NONE",
     )
 
 

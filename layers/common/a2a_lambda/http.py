@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+ANONYMOUS = "anonymous"
+"""The owner of everything on a stack without authorization."""
+
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:

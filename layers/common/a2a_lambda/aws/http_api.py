@@ -6,10 +6,7 @@ import base64
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ..http import HttpRequest, HttpResponse
-
-ANONYMOUS = "anonymous"
-"""The owner of everything on a stack without authorization."""
+from ..http import ANONYMOUS, HttpRequest, HttpResponse
 
 
 def read(event: dict[str, Any], public_url: str = "") -> HttpRequest:
