@@ -77,7 +77,7 @@ class Receiver:
             "forgetful": lambda: (
                 (Answer(error="reset"), 0.02, True) if draw < 0.3 else (Answer(status=200), 0.02, True)
             ),
-            "switched": lambda: self._switched(),
+            "switched": self._switched,
             "picky": lambda: (
                 (Answer(status=413), 0.02, False)
                 if webhook_id.split(".")[1] == "4"
