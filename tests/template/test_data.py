@@ -88,7 +88,10 @@ def test_an_alarm_watches_each_place_where_notifications_could_be_left(of_type):
     assert {metric for metric, value in watched if "StreamFailuresQueue" in value} == {
         "ApproximateNumberOfMessagesVisible"
     }
-    assert {metric for metric, value in watched if "RedeliveryQueue" in value} == {"ApproximateAgeOfOldestMessage"}
+    assert {metric for metric, value in watched if "RedeliveryQueue" in value} == {
+        "ApproximateAgeOfOldestMessage",
+        "ApproximateNumberOfMessagesVisible",
+    }
     assert {metric for metric, value in watched if "NotifierFunction" in value} == {"IteratorAge"}
 
 
