@@ -99,8 +99,8 @@ def check_port(port: int | None) -> None:
     """Before the minutes of a first deployment, not after them."""
     if port is not None and not port_is_free(port):
         raise LocalAwsError(
-            f"Port {port} is in use, and the webhook of the demo needs it. End the program that has it, or take another: "
-            f"make demo WEBHOOK_PORT={port + 1}"
+            f"Port {port} is in use, and the webhook of the demo needs it. End the program that has it, "
+            f"or take another port: make demo WEBHOOK_PORT={port + 1}"
         )
 
 

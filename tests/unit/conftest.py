@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,9 +11,6 @@ import pytest_socket
 from cloud_stack import CloudStack
 from harness import Options, Stack
 from memory_stack import MemoryStack
-
-# The functions' logger and metrics read them when they are imported.
-os.environ.update(POWERTOOLS_METRICS_NAMESPACE="A2A/test", POWERTOOLS_SERVICE_NAME="test")
 
 
 @pytest.fixture(autouse=True)
