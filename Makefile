@@ -76,6 +76,9 @@ redrive: $(call installed,local sam) ## bring it back, in order (TASK=… CONFIG
 
 # --------------------------------------------------------------------------------------------------------------- test it
 
+# Tests on the local AWS mostly wait, so the others run beside them.
+beside = $(if $(filter tests,$(TESTS)),--numprocesses=3 --dist=loadgroup)
+
 .PHONY: lint check test validate coldstart crash-table chaos throughput isolation
 lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/ruff check .
@@ -83,10 +86,10 @@ lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/mypy
 
 check: lint ## the fast gate: lint, unit and template tests
-	@$(call bin,dev)/pytest -q tests/unit tests/template
+	@$(call bin,dev)/pytest -q --numprocesses=2 --dist=loadgroup tests/unit tests/template
 
 test: $(call installed,dev local sam compat $(TESTBED)) $(JS) ## all tests, those on the local AWS too (TESTS=tests/… for some)
-	@$(call bin,dev)/pytest -q --durations=5 $(TESTS)
+	@$(call bin,dev)/pytest -q --durations=5 $(beside) $(TESTS)
 
 validate: $(call installed,sam) ## lint the template
 	@AWS_DEFAULT_REGION=us-east-1 $(call bin,sam)/sam validate --lint

@@ -302,7 +302,7 @@ def test_a_wrong_message_names_its_field(fields: dict[str, Any], at_fault: str) 
         ("ListTaskPushNotificationConfigs", {}, {"taskId"}),
         ("ListTaskPushNotificationConfigs", {"taskId": "t", "pageSize": -1}, {"pageSize"}),
     ],
-    ids=lambda value: str(value)[:50],
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value)[:50],
 )
 def test_wrong_parameters_name_the_fields_at_fault(method: str, params: dict[str, Any], at_fault: set[str]) -> None:
     assert faults(method, params) == at_fault
