@@ -23,22 +23,26 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
-def stack_with(emulator: Emulator) -> Callable[..., Stack]:
-    """Deploys a stack with these template parameters, once for all tests that ask for the same."""
+def stack(emulator: Emulator) -> Stack:
+    """The template as it comes."""
+    return deploy(emulator, "test", {})
+
+
+@pytest.fixture(scope="module")
+def stack_with(emulator: Emulator, request: pytest.FixtureRequest) -> Iterator[Callable[..., Stack]]:
+    """Deploys a stack with these template parameters, once for all tests of the module that ask for the same."""
     deployed: dict[frozenset[tuple[str, str]], Stack] = {}
 
     def stack(**parameters: str) -> Stack:
         key = frozenset(parameters.items())
         if key not in deployed:
-            deployed[key] = deploy(emulator, f"test{len(deployed)}", parameters)
+            name = f"{request.module.__name__.rpartition('_')[2]}{len(deployed)}"
+            deployed[key] = deploy(emulator, name, parameters)
         return deployed[key]
 
-    return stack
-
-
-@pytest.fixture(scope="session")
-def stack(stack_with: Callable[..., Stack]) -> Stack:
-    return stack_with()
+    yield stack
+    for made in deployed.values():  # each has pollers of its own, which slow down all that come after
+        made.client("cloudformation").delete_stack(StackName=made.name)
 
 
 @pytest.fixture
