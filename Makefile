@@ -77,7 +77,7 @@ redrive: $(call installed,local sam) ## bring it back, in order (TASK=… CONFIG
 # --------------------------------------------------------------------------------------------------------------- test it
 
 # Tests on the local AWS mostly wait, so the others run beside them.
-beside = $(if $(filter tests,$(TESTS)),--numprocesses=3 --dist=loadgroup)
+beside = $(if $(filter tests,$(TESTS)),--numprocesses=3 --dist=loadfile)
 
 .PHONY: lint check test validate coldstart crash-table chaos throughput isolation
 lint: $(call installed,dev) ## format, lint and types
@@ -86,7 +86,7 @@ lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/mypy
 
 check: lint ## the fast gate: lint, unit and template tests
-	@$(call bin,dev)/pytest -q --numprocesses=2 --dist=loadgroup tests/unit tests/template
+	@$(call bin,dev)/pytest -q --numprocesses=2 --dist=loadfile tests/unit tests/template
 
 test: $(call installed,dev local sam compat $(TESTBED)) $(JS) ## all tests, those on the local AWS too (TESTS=tests/… for some)
 	@$(call bin,dev)/pytest -q --durations=5 $(beside) $(TESTS)

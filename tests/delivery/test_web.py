@@ -21,6 +21,8 @@ class Site(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/to/"):
             self._answer(302, b"", {"Location": self.path.removeprefix("/to/")})
+        elif self.path == "/headers":
+            self._answer(200, json.dumps({name.lower(): value for name, value in self.headers.items()}).encode())
         elif self.path == "/missing":
             self._answer(404, b"no")
         elif self.path == "/large":
@@ -115,3 +117,14 @@ def test_a_post_says_which_run_of_a_step_it_belongs_to(site):
     assert answer["headers"]["x-mine"] == "yes"
     assert answer["headers"]["content-type"] == "application/json"
     assert answer["headers"]["idempotency-key"].endswith(".1")
+
+
+def test_headers_stay_with_the_host_that_they_were_meant_for(site):
+    headers = {"Authorization": "Bearer secret"}
+    elsewhere = site.replace("127.0.0.1", "localhost")
+
+    same = OPEN(FetchRequest(f"{site}/to/{site}/headers", headers=headers)).json()
+    other = OPEN(FetchRequest(f"{site}/to/{elsewhere}/headers", headers=headers)).json()
+
+    assert same["authorization"] == "Bearer secret"
+    assert "authorization" not in other

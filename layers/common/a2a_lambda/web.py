@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from .webhook_url import WebhookPolicy, header_refusal
 
@@ -76,6 +77,10 @@ class Web:
             answer, redirect = self._exchange(url, request)
             if redirect is None or request.method != "GET":
                 return answer
+            if _origin(redirect) != _origin(
+                url
+            ):  # what was meant for the one host, a token perhaps, is not the other's
+                request = replace(request, headers={})
             url = redirect
         raise FetchError("too many redirects")
 
@@ -132,6 +137,11 @@ class _Socket(socket.socket):
 
     def __del__(self) -> None:
         self.close()
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 def _headers(request: FetchRequest) -> list[str]:
