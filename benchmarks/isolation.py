@@ -63,7 +63,7 @@ def run(bad: int) -> tuple[float, float]:
             moment = time.monotonic()
             if moment - started > WARM_UP and place < HOSTS - bad:
                 written[webhook_id(configs.items[new.task_id, "c"], new.generation, 0)] = moment
-            lanes[place % LANES].append(StreamRecord(str(number), new.task_id, old, new))
+            lanes[place % LANES].append(StreamRecord(str(number), new.task_id, old.image, new.image))
             time.sleep(max(0.0, started + (number + 1) / RATE - time.monotonic()))
         time.sleep(4)
         stop.set()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.delivery.misbehaving import PATIENCE, Receiver, listening
+from tests.delivery.misbehaving import PATIENCE, Receiver, Request, listening
 
 from a2a_lambda.outcome import Answer, Post
 from a2a_lambda.sender import USER_AGENT, Sender
@@ -147,6 +148,24 @@ def test_the_next_post_is_not_even_asked_for_before_the_one_before_was_acknowled
 
     sender.run([lane()], PATIENCE)
     assert arrived_before == [0, 1, 2, 3, 4]
+
+
+def test_the_first_posts_arrive_while_later_ones_are_still_being_made(receiver: Receiver, sender: Sender) -> None:
+    arrived = threading.Event()
+
+    class Requests(list[Request]):
+        def append(self, request: Request) -> None:
+            super().append(request)
+            arrived.set()
+
+    receiver.requests = Requests()
+
+    def late() -> Iterator[Post]:
+        assert arrived.wait(PATIENCE)
+        yield receiver.post("/last")
+
+    lanes = [[receiver.post("/first")], *([receiver.post("/")] for _ in range(100)), late()]
+    assert [[got.status] for (got,) in sender.run(lanes, PATIENCE)] == [[200]] * 102
 
 
 def test_a_receiver_that_hangs_holds_up_nobody_else(receiver: Receiver, sender: Sender) -> None:

@@ -95,7 +95,7 @@ def stream_record(number: int, image: Image) -> StreamRecord:
     old, new = image
     known = new or old
     assert known is not None
-    return StreamRecord(str(number), known.task_id, old, new)
+    return StreamRecord(str(number), known.task_id, old and old.image, new and new.image)
 
 
 def raising(error: Exception) -> Callable[..., Any]:

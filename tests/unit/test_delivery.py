@@ -7,7 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from a2a_lambda.changes import Change, status_update
-from a2a_lambda.delivery import HORIZON, Acknowledged, exhausted, failed, gone, notifications, queued, undelivered
+from a2a_lambda.delivery import (
+    HORIZON,
+    Acknowledged,
+    Notification,
+    exhausted,
+    failed,
+    gone,
+    notifications,
+    queued,
+    undelivered,
+)
+from a2a_lambda.dialects.webhooks import BY_NAME
 from a2a_lambda.lifecycle import new_task, with_artifact
 from a2a_lambda.model import Message
 from a2a_lambda.outcome import Answer
@@ -23,27 +34,32 @@ def config(dialect: str = "1.0", **fields: object) -> PushConfig:
     return PushConfig("task", "config", "owner", "https://example.com/", dialect, "i", "r", **fields)  # type: ignore[arg-type]
 
 
-def change(generation: int, *events: dict[str, object]) -> tuple[Change, str]:
-    return Change(generation, events or (status_update(TASK),), TASK), ""
+def change(generation: int, *events: dict[str, object]) -> Change:
+    return Change(generation, events or (status_update(TASK),), TASK)
+
+
+def heard_of(config: PushConfig, *told: Change) -> list[Notification]:
+    dialect = BY_NAME[config.dialect]
+    return [event for each in told for event in notifications(config, each, dialect.notifications(each))]
 
 
 def test_a_config_hears_of_every_generation_after_the_one_that_is_settled() -> None:
-    heard = notifications(config(settled_through=3), [change(number) for number in range(1, 7)])
+    heard = heard_of(config(settled_through=3), *(change(number) for number in range(1, 7)))
     assert [item.generation for item in heard] == [4, 5, 6]
 
 
 def test_the_events_of_a_generation_keep_their_places_and_the_last_one_is_marked() -> None:
-    heard = notifications(config(), [change(1, ARTIFACT, ARTIFACT, status_update(TASK))])
+    heard = heard_of(config(), change(1, ARTIFACT, ARTIFACT, status_update(TASK)))
     assert [(item.n, item.last) for item in heard] == [(0, False), (1, False), (2, True)]
 
 
 def test_the_legacy_dialect_hears_of_statuses_only_and_in_their_places() -> None:
-    heard = notifications(config("legacy"), [change(1, ARTIFACT, status_update(TASK)), change(2, ARTIFACT)])
+    heard = heard_of(config("legacy"), change(1, ARTIFACT, status_update(TASK)), change(2, ARTIFACT))
     assert [(item.generation, item.n, item.last) for item in heard] == [(1, 1, True)]
 
 
 def test_a_change_without_events_is_not_told() -> None:
-    assert notifications(config(), [(Change(1, (), with_artifact(TASK, {"artifactId": "a", "parts": []})), "")]) == []
+    assert heard_of(config(), Change(1, (), with_artifact(TASK, {"artifactId": "a", "parts": []}))) == []
 
 
 @pytest.mark.parametrize(
@@ -53,7 +69,7 @@ def test_a_change_without_events_is_not_told() -> None:
 def test_what_is_left_is_everything_from_the_first_event_that_was_not_acknowledged(
     answers: list[int | str], left: int
 ) -> None:
-    sent = notifications(config(), [change(number) for number in (1, 2, 3)])
+    sent = heard_of(config(), *(change(number) for number in (1, 2, 3)))
     given = [Answer(status=a) if isinstance(a, int) else Answer(error=a) for a in answers]  # type: ignore[arg-type]
     assert undelivered(sent, given) == sent[len(sent) - left :]
 
@@ -67,7 +83,7 @@ def test_only_410_says_that_the_receiver_is_gone(answers: list[int], says: bool)
 
 def test_a_queued_message_names_the_config_by_its_incarnation_and_carries_nothing_secret() -> None:
     secretive = config(token="secret", authentication={"scheme": "Bearer", "credentials": "secret"})
-    (message,) = queued(secretive, notifications(secretive, [change(4)]))
+    (message,) = queued(secretive, heard_of(secretive, change(4)))
     assert (message.task_id, message.config_id, message.incarnation) == ("task", "config", "i")
     assert (message.generation, message.n, message.last, message.dialect) == (4, 0, True, "1.0")
     assert "secret" not in repr(message)

@@ -18,8 +18,8 @@ from callers import Caller
 from cloud_stack import FUNCTIONS, CloudStack, handler_module
 from scripted import header
 
+from a2a_lambda.aws.items import task_record
 from a2a_lambda.aws.queues import decode, deduplication, encode, group
-from a2a_lambda.aws.stream import stream_record
 from a2a_lambda.model import TaskState
 from a2a_lambda.records import PushConfig, ResumeToken, TaskRecord
 
@@ -46,10 +46,7 @@ class Case:
 
 
 def image(name: str, which: str) -> TaskRecord:
-    record = stream_record(event_of(name)["Records"][0])
-    found = record.new if which == "new" else record.old
-    assert found is not None
-    return found
+    return task_record(event_of(name)["Records"][0]["dynamodb"]["NewImage" if which == "new" else "OldImage"])
 
 
 def task(stack: CloudStack, owner: str = "anonymous", **changed: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from deliveries import Deliveries, raising, url_of
@@ -319,7 +318,7 @@ def test_a_record_that_cannot_be_told_is_poison_and_the_next_one_is_told(world: 
     world.stack.call("CancelTask", {"id": task_id})
     first, *rest = world.batch()
     assert first.new is not None
-    broken = replace(first.new, task={**first.new.task, "artifacts": [{}]})  # type: ignore[typeddict-item]
-    report = world.notify([replace(first, new=broken), *rest])
+    broken = first.new._replace(task={**first.new.task, "artifacts": [{}]})  # type: ignore[typeddict-item]
+    report = world.notify([first._replace(new=broken), *rest])
     assert list(report.poison) == [first.sequence]
     assert told(world, "a")[-1] == "TASK_STATE_CANCELED"

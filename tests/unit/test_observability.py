@@ -12,6 +12,8 @@ from cloud_stack import CloudStack
 from harness import UNKNOWN_TASK, WEBHOOK
 
 from a2a_lambda.agent import Agent, TaskContext
+from a2a_lambda.notifier import Attempt
+from a2a_lambda.observability import log_attempts
 
 
 @pytest.fixture
@@ -105,6 +107,13 @@ def test_a_delivery_is_counted_with_its_latency(stack: CloudStack, output: Calla
     assert (batch["tasks"], batch["delivered"], batch["queued"], batch["failed"]) == ([task_id], 1, 0, 0)
     (attempt,) = [line for line in lines if line["message"] == "attempt"]
     assert (attempt["host"], attempt["outcome"]) == ("hooks.example.com", "200")
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_line_of_metrics_holds_no_more_values_than_cloudwatch_reads(output: Callable[[], str]) -> None:
+    log_attempts([Attempt("id", "hooks.example.com", "200", 1, latency=0.5) for _ in range(250)], first=True)
+    entries = [json.loads(line) for line in output().splitlines()]
+    assert [len(entry["PushLatency"]) for entry in entries if "PushLatency" in entry] == [100, 100, 50]
 
 
 def test_a_failed_first_attempt_is_counted_as_such_and_as_queued(stack: CloudStack, output: Callable[[], str]) -> None:

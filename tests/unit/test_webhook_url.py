@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a2a_lambda.webhook_url import WebhookPolicy, header_refusal
+from a2a_lambda.webhook_url import WebhookPolicy, header_refusal, sendable
 
 DATA = json.loads((Path(__file__).parents[1] / "data" / "ssrf_vectors.json").read_text(encoding="utf-8"))
 POLICIES = {name: WebhookPolicy.of(**setting) for name, setting in DATA["policies"].items()}
@@ -139,3 +139,13 @@ def test_a_header_name_that_is_none_or_frames_the_message_is_refused(name: str) 
 @pytest.mark.parametrize("value", ["", "Bearer abc", "tab\tis fine", "!~", "x" * 8_192])
 def test_an_ordinary_header_may_be_sent(value: str) -> None:
     assert header_refusal("X-A2A-Notification-Token", value) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["X-Token", "Host", "a b"]), st.text(st.characters(max_codepoint=0x100)))))
+def test_headers_may_be_sent_together_if_each_of_them_may(headers: list[tuple[str, str]]) -> None:
+    assert sendable(headers) == all(header_refusal(name, value) is None for name, value in headers)
+
+
+@pytest.mark.parametrize(("length", "may"), [(8_192, True), (8_193, False)])
+def test_the_bound_is_for_each_header_and_not_for_all(length: int, may: bool) -> None:
+    assert sendable([("A", "x" * 8_192), ("B", "x" * length)]) is may

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .model import Artifact, Json, Task
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What one write of a task changed.
 
     ``events`` are A2A 1.0 stream responses: ``{"artifactUpdate": ...}`` in the order of the artifacts, then

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from . import schedule
 from .changes import Change
-from .dialects.webhooks import BY_NAME
 from .outcome import Answer, Outcome
 from .ports import QueuedNotification
 from .records import PushConfig
@@ -22,8 +22,7 @@ from .webhook import webhook_id
 HORIZON = timedelta(seconds=schedule.HORIZON)
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(NamedTuple):
     """One webhook body: event ``n`` of a generation, in the dialect of its config; ``last`` of that generation or not.
 
     ``identity`` is its webhook-id. ``nonce`` is set where the event repeats a state for a config that was registered
@@ -39,35 +38,30 @@ class Notification:
     nonce: str = ""
 
 
-def notifications(config: PushConfig, changes: Iterable[tuple[Change, str]]) -> list[Notification]:
-    """What the config has yet to hear of these changes (each with its nonce, or ""), in order.
+def notifications(
+    config: PushConfig, change: Change, bodies: Sequence[tuple[int, str]], nonce: str = ""
+) -> list[Notification]:
+    """What the config has yet to hear of the change, in order. ``bodies`` are the change in the config's dialect.
 
     What is settled already is dropped: the config was registered later, or the batch is a replay.
     """
-    dialect = BY_NAME[config.dialect]
-    heard: list[Notification] = []
-    for change, nonce in changes:
-        if change.generation > config.settled_through:
-            bodies = dialect.notifications(change)
-            heard += [
-                Notification(
-                    webhook_id(config, change.generation, n, nonce),
-                    change.generation,
-                    n,
-                    body,
-                    place == len(bodies),
-                    change.written_at,
-                    nonce,
-                )
-                for place, (n, body) in enumerate(bodies, start=1)
-            ]
-    return heard
+    generation = change.generation
+    if generation <= config.settled_through:
+        return []
+    written_at = change.written_at
+    return [
+        Notification(
+            webhook_id(config, generation, n, nonce), generation, n, body, place == len(bodies), written_at, nonce
+        )
+        for place, (n, body) in enumerate(bodies, start=1)
+    ]
 
 
 def undelivered(sent: Sequence[Notification], answers: Sequence[Answer]) -> Sequence[Notification]:
-    """What is left after the first attempt: everything from the first event that was not acknowledged."""
-    delivered = sum(1 for answer in answers if answer.outcome is Outcome.DELIVERED)
-    return sent[delivered:]
+    """What is left after the first attempt: everything from the first event that was not acknowledged. A failure can
+    only be the last of the ``answers``."""
+    failures = 1 if answers and answers[-1].outcome is not Outcome.DELIVERED else 0
+    return sent[len(answers) - failures :]
 
 
 def gone(answers: Sequence[Answer]) -> bool:

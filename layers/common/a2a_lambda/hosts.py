@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from .outcome import Answer
 
 
+@lru_cache(maxsize=4_096)
 def host_of(url: str) -> str:
     """Host and port as the URL writes them."""
     return urlsplit(url).netloc.rpartition("@")[2]
@@ -29,5 +31,5 @@ class HangingHosts:
 
     def until(self, url: str, now: datetime) -> datetime | None:
         """When the host may be tried again; None: now."""
-        until = self._until.get(host_of(url))
+        until = self._until.get(host_of(url)) if self._until else None
         return until if until is not None and until > now else None

@@ -11,10 +11,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal, NotRequired, TypedDict
 
+import msgspec
+
 Json = dict[str, Any]
 
-# json.dumps makes an encoder for each call that wants another form than its own.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+# For texts with half a surrogate pair, which are no UTF-8: rare, but a client can send them in any string.
+_encode_any = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 Role = Literal["ROLE_USER", "ROLE_AGENT"]
 
 
@@ -137,7 +142,18 @@ def moment(text: str) -> datetime:
 
 def dumps(value: Any) -> str:
     """Canonical JSON text: compact, not escaped beyond need."""
-    return _encode(value)
+    try:
+        return _encode(value).decode()
+    except UnicodeEncodeError:
+        return _encode_any(value)
+
+
+def loads(text: str) -> Any:
+    """The inverse of :func:`dumps`. Raises ``ValueError`` for what is no JSON."""
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return json.loads(text)
 
 
 def text_of(message: Message) -> str:

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from . import schedule
 from .blobs import Link, unlinked
 from .changes import Change, changes, status_update
 from .delivery import Acknowledged, Notification, failed, gone, notifications, queued, undelivered
+from .dialects.webhooks import BY_NAME
 from .hosts import HangingHosts, host_of
 from .model import moment
 from .outcome import Answer, Outcome, Post
 from .ports import Clock, Poison, PushConfigStore, QueuedNotification, RedeliveryQueue, Unavailable
-from .records import PushConfig, TaskRecord
+from .records import PushConfig, TaskImage
 from .webhook import Signer, post, unsigned
 
 _READING = timedelta(seconds=20)
@@ -36,18 +37,16 @@ class Lanes(Protocol):
         """Send all lanes at once, the posts of a lane in order, until its first failure or the deadline."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamRecord:
+class StreamRecord(NamedTuple):
     """One write of TasksTable. ``old`` is None for a new task, ``new`` for one that was removed."""
 
     sequence: str
     task_id: str
-    old: TaskRecord | None
-    new: TaskRecord | None
+    old: TaskImage | None
+    new: TaskImage | None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One POST, for the log: no credential, no token, no body."""
 
     webhook_id: str
@@ -145,7 +144,7 @@ class Notifier:
             deliveries += self._deliveries(configs, records, report)
             if any(record.new is None for record in records):
                 removed += configs
-        self._first_attempt([delivery for delivery in deliveries if self._direct(delivery.config)], report)
+        self._first_attempt([delivery for delivery in deliveries if self._direct(delivery.config, started)], report)
         failed_tasks |= self._settle(deliveries, report)
         failed_tasks |= self._remove([config for config in removed if config.task_id not in failed_tasks])
         report.failed = [record.sequence for record in batch if record.task_id in failed_tasks]
@@ -158,7 +157,7 @@ class Notifier:
         events: dict[str, list[Notification]] = {config.config_id: [] for config in configs}
         for record in records:
             try:
-                heard = _notifications(configs, record)
+                heard = _heard(configs, record)
             except Poison as error:
                 report.poison[record.sequence] = error
                 continue
@@ -168,14 +167,15 @@ class Notifier:
                 ]
         return [_Delivery(config, events[config.config_id]) for config in configs if events[config.config_id]]
 
-    def _direct(self, config: PushConfig) -> bool:
+    def _direct(self, config: PushConfig, now: datetime) -> bool:
         """Whether a first attempt may be made: nothing waits, and the host did not just hang."""
-        return not config.backlogged and self._hanging.until(config.url, self._clock()) is None
+        return not config.backlogged and self._hanging.until(config.url, now) is None
 
     def _first_attempt(self, deliveries: Sequence[_Delivery], report: Report) -> None:
         if not deliveries:
             return
-        lanes = (self._lane(delivery) for delivery in deliveries)
+        trace = self._trace()
+        lanes = (self._lane(delivery, trace) for delivery in deliveries)
         for delivery, answers in zip(deliveries, self._sender.run(lanes, self._seconds), strict=True):
             delivery.answers = answers
             self._note_hanging(delivery)
@@ -185,16 +185,14 @@ class Notifier:
                 if answer.outcome is Outcome.DELIVERED:
                     self._acknowledged.add(config, event.identity)
 
-    def _lane(self, delivery: _Delivery) -> Iterator[Post]:
+    def _lane(self, delivery: _Delivery, trace: str | None) -> Iterator[Post]:
         """The posts of one config, each made when the one before was acknowledged. None is sent unsigned because the
         key cannot be had: such events go to the queue."""
-        trace = self._trace()
         config = delivery.config
         for event in delivery.events:
             now = self._clock()
             try:
-                identity, dialect = event.identity, config.dialect
-                request = post(config, identity, event.body, dialect, now, self._sign, trace, self._link)
+                request = post(config, event.identity, event.body, config.dialect, now, self._sign, trace, self._link)
             except Unavailable:
                 return
             delivery.started.append(now)
@@ -202,7 +200,7 @@ class Notifier:
 
     def _note_hanging(self, delivery: _Delivery) -> None:
         """A host hangs if it let most of the deadline pass; who only came late in a long lane does not."""
-        if delivery.answers:
+        if delivery.answers and delivery.answers[-1].status is None:
             self._hanging.note(delivery.config.url, delivery.answers[-1], self._seconds / 2, self._clock())
 
     def _settle(self, deliveries: Sequence[_Delivery], report: Report) -> set[str]:
@@ -255,33 +253,41 @@ class Notifier:
 
 def attempt(config: PushConfig, written_at: str, identity: str, answer: Answer, started: datetime) -> Attempt:
     """The attempt for the log. It ended ``answer.seconds`` after it was ``started``."""
-    latency = (started - moment(written_at)).total_seconds() + answer.seconds
-    return Attempt(
-        webhook_id=identity,
-        host=host_of(config.url),
-        outcome=answer.error or str(answer.status),
-        milliseconds=round(answer.seconds * 1000),
-        latency=max(0.0, latency) if answer.outcome is Outcome.DELIVERED else None,
-    )
+    latency = None
+    if answer.outcome is Outcome.DELIVERED:
+        latency = max(0.0, (started - moment(written_at)).total_seconds() + answer.seconds)
+    outcome = answer.error or str(answer.status)
+    return Attempt(identity, host_of(config.url), outcome, round(answer.seconds * 1000), latency)
 
 
-def _heard(config: PushConfig, record: StreamRecord) -> Iterator[tuple[Change, str]]:
-    """What this write means for this config: its changes, or the announcement made for it."""
-    old, new = record.old, record.new
-    if new is None:
-        return
-    before = old.announcement if old is not None else None
-    if new.announcement is not None and new.announcement != before:
-        if new.announcement[0] == config.config_id:
-            yield Change(new.generation, (status_update(new.task),), new.task), new.announcement[1]
-    elif old is None or old.generation != new.generation:
-        yield changes(old.task if old else None, new.task, new.generation, new.open_artifacts), ""
-
-
-def _notifications(configs: Sequence[PushConfig], record: StreamRecord) -> list[list[Notification]]:
+def _heard(configs: Sequence[PushConfig], record: StreamRecord) -> list[list[Notification]]:
     """What each config has yet to hear of a record. Raises :class:`Poison`."""
     try:
-        return [notifications(config, _heard(config, record)) for config in configs]
+        change, config_id, nonce = _told(record)
+        if change is None:
+            return [[] for _ in configs]
+        # Each body is made once, however many configs hear it.
+        bodies = {name: BY_NAME[name].notifications(change) for name in {config.dialect for config in configs}}
+        return [
+            notifications(config, change, bodies[config.dialect], nonce)
+            if config_id in (None, config.config_id)
+            else []
+            for config in configs
+        ]
     except Exception as error:
         # Whatever it is, it comes from what is stored, and must not keep the other tasks of the shard waiting.
         raise Poison(record.task_id) from error
+
+
+def _told(record: StreamRecord) -> tuple[Change | None, str | None, str]:
+    """What this write tells: its changes to every config (None), or the present state to the one that it announces,
+    with the announcement's nonce."""
+    old, new = record.old, record.new
+    if new is None:
+        return None, None, ""
+    if new.announcement is not None and (old is None or new.announcement != old.announcement):
+        config_id, nonce = new.announcement
+        return Change(new.generation, (status_update(new.task),), new.task), config_id, nonce
+    if old is not None and old.generation == new.generation:
+        return None, None, ""
+    return changes(old.task if old else None, new.task, new.generation, new.open_artifacts), None, ""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.constants import MAX_METRICS
+
+from .model import dumps, timestamp
 
 if TYPE_CHECKING:
     from .notifier import Attempt
 
 logger = Logger()
 metrics = Metrics()
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 __all__ = ["MetricUnit", "fault", "log_attempts", "logger", "metrics"]
 
@@ -44,33 +46,29 @@ def log_attempts(attempts: Iterable[Attempt], *, first: bool) -> None:
         return
     if logger.log_level <= logging.INFO:
         stream = logger.handlers[0].stream  # type: ignore[attr-defined]
-        stream.write("".join([_line(attempt) for attempt in attempts]))
+        stream.write("".join(_lines(attempts)))
         stream.flush()
     latencies = [attempt.latency for attempt in attempts if attempt.latency is not None]
     failed = len(attempts) - len(latencies)
     if latencies:
         metrics.add_metric(name="PushDelivered", unit=MetricUnit.Count, value=len(latencies))
-    for latency in latencies:
-        metrics.add_metric(name="PushLatency", unit=MetricUnit.Seconds, value=latency)
+    _put_latencies(latencies)
     if failed:
         name = "PushFirstAttemptFailed" if first else "PushRetried"
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=failed)
 
 
-def _line(attempt: Attempt) -> str:
-    return (
-        _encode(
-            {
-                "level": "INFO",
-                "location": "log_attempts",
-                "message": "attempt",
-                "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "service": logger.service,
-                "webhook_id": attempt.webhook_id,
-                "host": attempt.host,
-                "outcome": attempt.outcome,
-                "milliseconds": attempt.milliseconds,
-            }
-        )
-        + "\n"
-    )
+def _lines(attempts: Iterable[Attempt]) -> Iterator[str]:
+    common = {"level": "INFO", "location": "log_attempts", "message": "attempt", "service": logger.service}
+    common["timestamp"] = timestamp(datetime.now(UTC))
+    for webhook_id, host, outcome, milliseconds, _ in attempts:
+        line = {"webhook_id": webhook_id, "host": host, "outcome": outcome, "milliseconds": milliseconds}
+        yield dumps(common | line) + "\n"
+
+
+def _put_latencies(latencies: Sequence[float]) -> None:
+    """Each is a value of its own, so that CloudWatch has percentiles. Not by ``add_metric``, which goes through all
+    values so far for each that is added."""
+    for first in range(0, len(latencies), MAX_METRICS):
+        values = {"PushLatency": {"Unit": MetricUnit.Seconds.value, "Value": latencies[first : first + MAX_METRICS]}}
+        sys.stdout.write(dumps(metrics.serialize_metric_set(metrics=values)) + "\n")

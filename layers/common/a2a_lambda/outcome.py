@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Failure: TypeAlias = Literal[
     "timeout",  # the wall clock of the transfer or of the batch ran out
@@ -35,8 +34,7 @@ class Outcome(Enum):
     """The receiver wants no more of them: remove the config."""
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(NamedTuple):
     """One POST. ``url`` and ``headers`` as they were registered: they are judged when they are sent."""
 
     url: str
@@ -44,8 +42,7 @@ class Post:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """How one POST ended: with a ``status``, or with an ``error``; exactly one of the two is set.
 
     A status counts as soon as the header section is complete: what the body does afterwards (too long, cut off, never

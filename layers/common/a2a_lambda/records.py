@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from .model import INTERRUPTED, TERMINAL, AuthenticationInfo, Task, TaskState, state_of
 
@@ -33,6 +33,16 @@ class ResumeToken:
 
     token: str
     run: int
+
+
+class TaskImage(NamedTuple):
+    """A task as a record of the table's stream shows it: what its webhooks may hear of, and not how its agent goes on.
+    The fields are those of :class:`TaskRecord`."""
+
+    task: Task
+    generation: int
+    announcement: tuple[str, str] | None = None
+    open_artifacts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,11 @@ class TaskRecord:
     def interrupted(self) -> bool:
         """Whether the task waits for its client."""
         return self.state in INTERRUPTED
+
+    @property
+    def image(self) -> TaskImage:
+        """What the stream shows of it."""
+        return TaskImage(self.task, self.generation, self.announcement, self.open_artifacts)
 
     def next(self, task: Task, **changed: Any) -> TaskRecord:
         """The record of the next generation."""

@@ -20,7 +20,7 @@ import pycurl  # type: ignore[import-untyped]
 
 from .outcome import Answer, Failure, Outcome, Post
 from .schedule import retry_after_seconds
-from .webhook_url import WebhookPolicy, header_refusal
+from .webhook_url import WebhookPolicy, sendable
 
 USER_AGENT = "A2A-on-Lambda/1.0 (webhook)"
 
@@ -28,6 +28,9 @@ MAX_RESPONSE_BODY = 4_096
 """Bytes of an answer's body that are read. Nothing in it is of interest."""
 MAX_RESPONSE_HEADERS = 16_384
 """Bytes of an answer's header sections, interim ones included."""
+
+_AT_A_TIME = 16
+"""Lanes that are started between two looks at what has come back."""
 
 _TICK_MS = 100
 """The longest wait between two looks. Sockets end it sooner, but select() cannot see descriptors beyond 1,023."""
@@ -106,10 +109,12 @@ class Sender:
             waiting.append((iter(lane), results[-1]))
         try:
             while waiting or self._active:
-                while waiting and len(self._active) < self._max_in_flight:
+                # Not all before the first is on its way: making a post may take its time.
+                room = min(self._max_in_flight - len(self._active), _AT_A_TIME, len(waiting))
+                for _ in range(room):
                     self._start(*waiting.popleft(), deadline, limit)
                 self._multi.perform()
-                if not self._collect(deadline, limit) and self._active:
+                if not self._collect(deadline, limit) and self._active and not room:
                     pause = self._multi.timeout()  # milliseconds to libcurl's own next timer, -1: it has none
                     self._multi.select(min(pause if pause >= 0 else _TICK_MS, _TICK_MS) / 1_000)
         finally:
@@ -141,7 +146,7 @@ class Sender:
     def _refusal(self, post: Post) -> Failure | None:
         if self._url_refusal(post.url) is not None:  # again: the operator may have closed what was open
             return "refused url"
-        if any(header_refusal(name, value) is not None for name, value in post.headers):
+        if not sendable(post.headers):
             return "header"
         return None
 

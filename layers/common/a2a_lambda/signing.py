@@ -22,8 +22,8 @@ from .webhook import Headers
 JWKS_PATH = "/.well-known/jwks.json"
 JWT_HEADER = "X-A2A-Notification-JWT"
 
-LIFE = timedelta(minutes=5)
-"""How long a JWT is good for. Each attempt carries a new one."""
+_LIFE = 300
+"""Seconds for which a JWT is good. Each attempt carries a new one."""
 
 SETTLING = timedelta(minutes=15)
 """How long a new key is published before a JWT is signed with it: longer than anyone caches the old key set. A JWT has
@@ -69,10 +69,11 @@ def seed_of(secret: str) -> bytes:
 
 def local_key(secret: str, since: datetime) -> Key:
     """The key of a stored secret. Raises ``ValueError``."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.bindings import crypto_sign, crypto_sign_BYTES, crypto_sign_seed_keypair
 
-    private = Ed25519PrivateKey.from_private_bytes(seed_of(secret))
-    return Key(private.public_key().public_bytes_raw(), since, private.sign)
+    public, private = crypto_sign_seed_keypair(seed_of(secret))
+    # libsodium puts the signature before the content.
+    return Key(public, since, lambda content: crypto_sign(content, private)[:crypto_sign_BYTES])
 
 
 def jwks(keys: Sequence[Key]) -> dict[str, object]:
@@ -95,25 +96,26 @@ class Signatures:
     def __call__(self, config: PushConfig, webhook_id: str, now: datetime, body: bytes) -> Headers:
         """The headers that prove where the request comes from."""
         keys = self.keys()
+        seconds = int(now.timestamp())
         headers: Headers = []
-        content = f"{webhook_id}.{int(now.timestamp())}.".encode() + body
+        content = f"{webhook_id}.{seconds}.".encode() + body
         able = [key for key in keys if key.longest is None or len(content) <= key.longest]
         if able:
             signatures = [f"v1a,{base64.b64encode(key.sign(content)).decode()}" for key in able]
             headers.append(("webhook-signature", " ".join(signatures)))
-        token = self._jwt(_for_jwt(keys, now), config, webhook_id, now, body)
+        token = self._jwt(_for_jwt(keys, now), config, webhook_id, seconds, body)
         headers.append((JWT_HEADER, token))
-        info = config.authentication or {}
-        if info.get("scheme", "").lower() == "bearer" and not info.get("credentials"):
+        info = config.authentication
+        if info and info.get("scheme", "").lower() == "bearer" and not info.get("credentials"):
             headers.append(("Authorization", f"Bearer {token}"))
         return headers
 
-    def _jwt(self, key: Key, config: PushConfig, webhook_id: str, now: datetime, body: bytes) -> str:
+    def _jwt(self, key: Key, config: PushConfig, webhook_id: str, seconds: int, body: bytes) -> str:
         claims = {
             "iss": self.issuer,
             "aud": config.url,
-            "iat": int(now.timestamp()),
-            "exp": int((now + LIFE).timestamp()),
+            "iat": seconds,
+            "exp": seconds + _LIFE,
             "jti": webhook_id,
             "taskId": config.task_id,
             "request_body_sha256": hashlib.sha256(body).hexdigest(),

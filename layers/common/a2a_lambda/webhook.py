@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from .blobs import Link, in_text, unlinked
@@ -32,8 +33,13 @@ def webhook_id(config: PushConfig, generation: int, n: int, nonce: str = "") -> 
 
     An announcement (one with a ``nonce``) has ids of its own: its client asked to hear the state, be it once more.
     """
-    identity = f"{config.task_id}.{generation}.{n}.{quote(config.config_id, safe='')}"
+    identity = f"{config.task_id}.{generation}.{n}.{_quoted(config.config_id)}"
     return f"{identity}.{nonce}" if nonce else identity
+
+
+@lru_cache(maxsize=4_096)
+def _quoted(config_id: str) -> str:
+    return quote(config_id, safe="")
 
 
 def post(
@@ -52,15 +58,16 @@ def post(
     A lone surrogate in a text becomes "?": it has no UTF-8, and the rest of the event is worth having.
     """
     raw = in_text(body, config.task_id, link).encode("utf-8", "replace")
+    spoken = BY_NAME[dialect]
     headers: Headers = [
-        ("Content-Type", BY_NAME[dialect].CONTENT_TYPE),
+        ("Content-Type", spoken.CONTENT_TYPE),
         ("webhook-id", identity),
         ("webhook-timestamp", str(int(now.timestamp()))),
         *sign(config, identity, now, raw),
         *_credentials(config),
     ]
-    if BY_NAME[dialect].VERSION:
-        headers.append(("A2A-Version", BY_NAME[dialect].VERSION))
+    if spoken.VERSION:
+        headers.append(("A2A-Version", spoken.VERSION))
     if trace:
         headers.append(("traceparent", trace))
     return Post(config.url, headers, raw)
@@ -71,9 +78,9 @@ def _credentials(config: PushConfig) -> Headers:
     headers: Headers = []
     if config.token:
         headers.append(("X-A2A-Notification-Token", config.token))
-    info = config.authentication or {}
-    scheme, credentials = info.get("scheme", ""), info.get("credentials")
-    if credentials:
+    info = config.authentication
+    if info and (credentials := info.get("credentials")):
+        scheme = info.get("scheme", "")
         bare = config.dialect == "legacy" and scheme.lower() not in ("bearer", "basic", "token")
         # Scheme names are case-insensitive, but many receivers compare: write the two common ones as RFCs do.
         shown = scheme.capitalize() if scheme.lower() in ("bearer", "basic", "token") else scheme

@@ -5,13 +5,12 @@ A task's document is one string and not nested attributes: it is ten times cheap
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ..model import dumps
-from ..records import Cursor, PushConfig, ResumeToken, TaskRecord
+from ..model import dumps, loads
+from ..records import Cursor, PushConfig, ResumeToken, TaskImage, TaskRecord
 
 Item = dict[str, dict[str, Any]]
 
@@ -49,24 +48,32 @@ def task_update(record: TaskRecord) -> Item:
     }
 
 
-def task_record(item: Mapping[str, Mapping[str, Any]], *, steps: bool = True) -> TaskRecord:
-    """The inverse of :func:`task_item`. Raises ``KeyError`` or ``ValueError`` for an item that is none of ours.
-
-    Without ``steps`` the cursor is left out: who only tells others of the task need not know how its agent goes on.
-    """
-    resume = json.loads(item["resumeToken"]["S"]) if "resumeToken" in item else None
-    announcement = json.loads(item["announcement"]["S"]) if "announcement" in item else None
+def task_record(item: Mapping[str, Mapping[str, Any]]) -> TaskRecord:
+    """The inverse of :func:`task_item`. Raises ``KeyError`` or ``ValueError`` for an item that is none of ours."""
+    resume = loads(item["resumeToken"]["S"]) if "resumeToken" in item else None
+    image = task_image(item)
     return TaskRecord(
-        task=json.loads(item["doc"]["S"]),
+        task=image.task,
         owner=item["owner"]["S"],
-        generation=int(item["generation"]["N"]),
+        generation=image.generation,
         dialect=item["dialect"]["S"],
         created_at=datetime.fromisoformat(item["createdAt"]["S"]),
-        cursor=_cursor(json.loads(item["cursor"]["S"])) if steps else Cursor(),
+        cursor=_cursor(loads(item["cursor"]["S"])),
         resume_token=ResumeToken(resume["token"], resume["run"]) if resume else None,
         expires_at=int(item["expiresAt"]["N"]),
-        announcement=(announcement[0], announcement[1]) if announcement else None,
-        open_artifacts=frozenset(json.loads(item["openArtifacts"]["S"])),
+        announcement=image.announcement,
+        open_artifacts=image.open_artifacts,
+    )
+
+
+def task_image(item: Mapping[str, Mapping[str, Any]]) -> TaskImage:
+    """The part of an item that webhooks may hear of. Raises as :func:`task_record` does."""
+    announcement = loads(item["announcement"]["S"]) if "announcement" in item else None
+    return TaskImage(
+        loads(item["doc"]["S"]),
+        int(item["generation"]["N"]),
+        (announcement[0], announcement[1]) if announcement else None,
+        frozenset(loads(item["openArtifacts"]["S"])),
     )
 
 
@@ -138,8 +145,8 @@ def push_config(item: Mapping[str, Mapping[str, Any]]) -> PushConfig:
         incarnation=item["incarnation"]["S"],
         revision=item["revision"]["S"],
         token=item["token"]["S"] if "token" in item else None,
-        authentication=json.loads(item["authentication"]["S"]) if "authentication" in item else None,
-        event_types=tuple(json.loads(item["eventTypes"]["S"])),
+        authentication=loads(item["authentication"]["S"]) if "authentication" in item else None,
+        event_types=tuple(loads(item["eventTypes"]["S"])),
         queued_through=int(item["queuedThrough"]["N"]),
         settled_through=int(item["settledThrough"]["N"]),
         delivered_through=int(item["deliveredThrough"]["N"]) if "deliveredThrough" in item else 0,

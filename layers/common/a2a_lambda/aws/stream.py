@@ -6,8 +6,8 @@ from typing import Any
 
 from ..notifier import StreamRecord
 from ..ports import Poison
-from ..records import TaskRecord
-from .items import task_record
+from ..records import TaskImage
+from .items import task_image
 
 
 class PoisonRecord(Poison):
@@ -33,5 +33,5 @@ def stream_record(record: dict[str, Any]) -> StreamRecord:
         raise PoisonRecord(sequence) from error
 
 
-def _image(image: dict[str, Any] | None) -> TaskRecord | None:
-    return task_record(image, steps=False) if image else None
+def _image(image: dict[str, Any] | None) -> TaskImage | None:
+    return task_image(image) if image else None
