@@ -3,18 +3,22 @@
 Both are given changes of tasks with one webhook each, on one loopback receiver that has the other CPU, 64 at a time.
 Ours is the real handler: stream records in, signed (v1a and JWT), acknowledged, logged. Its configs come from memory,
 as the SDK's do. The SDK's sender is tried with several concurrencies and its best counts. Runs alternate; medians.
+
+"The least" is what no notifier on libcurl and libsodium can do without: requests that are ready, and two signatures
+for each. What is between it and the handler is ours to make faster; it itself is not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib.util
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -33,15 +37,17 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ |= {"POWERTOOLS_SERVICE_NAME": "notifier", "POWERTOOLS_METRICS_NAMESPACE": "A2A/benchmark"}
 
 
-def handler() -> tuple[Any, list[dict[str, Any]]]:
-    """The notifier's handler over ports in memory, and the records that it is to work on."""
+def handler() -> tuple[Callable[[], Rate], Callable[[], Rate]]:
+    """A run of the notifier's handler over ports in memory, and one of the least that it could do."""
     from a2a_lambda.aws.items import task_item
+    from a2a_lambda.aws.stream import stream_record
     from a2a_lambda.lifecycle import new_task, with_status
     from a2a_lambda.model import TaskState
     from a2a_lambda.notifier import Notifier
+    from a2a_lambda.outcome import Answer, Post
     from a2a_lambda.records import PushConfig, TaskRecord
     from a2a_lambda.sender import Sender
-    from a2a_lambda.signing import Signatures, local_key
+    from a2a_lambda.signing import JWT_HEADER, Signatures, local_key
     from a2a_lambda.testing import MemoryQueue
     from a2a_lambda.webhook_url import WebhookPolicy
 
@@ -63,14 +69,22 @@ def handler() -> tuple[Any, list[dict[str, Any]]]:
         def of_task(self, task_id: str) -> list[PushConfig]:
             return [configs[task_id]]
 
-    def made() -> Notifier:
-        key = local_key("benchmark" * 8, now)
+    class Recorder(Sender):
+        """Keeps the posts that are made."""
+
+        def run(self, lanes: Iterable[Iterable[Post]], *args: Any, **kwargs: Any) -> list[list[Answer]]:
+            self.posts = [list(lane) for lane in lanes]
+            return super().run(self.posts, *args, **kwargs)
+
+    key = local_key("benchmark" * 8, now)
+    policy = WebhookPolicy.of(True, "127.0.0.0/8")
+
+    def made(sender: Sender) -> Notifier:
         sign = Signatures(lambda: [key], "https://agent.example.com")
-        sender = Sender(WebhookPolicy.of(True, "127.0.0.0/8"))
         return Notifier(Configs(), MemoryQueue(), sender, lambda: datetime.now(UTC), sign=sign)  # type: ignore[arg-type]
 
     def run() -> Rate:
-        notifier = made()
+        notifier = made(Sender(policy))
         module.notifier = lambda: notifier
         measure = stopwatch(OURS)
         for first in range(0, OURS, 64):
@@ -78,7 +92,20 @@ def handler() -> tuple[Any, list[dict[str, Any]]]:
             assert answer == {"batchItemFailures": []}
         return measure()
 
-    return run, records
+    def least() -> Rate:
+        recorder = Recorder(policy)
+        made(recorder).notify([stream_record(record) for record in records[:64]])
+        sender, posts = Sender(policy), [post for lane in recorder.posts for post in lane]
+        contents = [(post.body, dict(post.headers)[JWT_HEADER].rpartition(".")[0].encode()) for post in posts]
+        measure = stopwatch(OURS)
+        for _ in range(0, OURS, 64):
+            for content in contents:
+                key.sign(content[0])
+                key.sign(content[1])
+            sender.run(([post] for post in posts), 3.0)
+        return measure()
+
+    return run, least
 
 
 def stopwatch(number: int) -> Callable[[], Rate]:
@@ -128,8 +155,12 @@ def main() -> int:
     """Prints the table; returns the exit code."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {0})
-    ours, _ = handler()
-    rates: dict[str, list[Rate]] = {"ours": []} | {f"a2a-sdk, {number} at once": [] for number in CONCURRENCIES}
+    ours, least = handler()
+    gc.collect()
+    gc.freeze()  # The records of all batches are here at once; neither side shall pay for looking through them.
+    rates: dict[str, list[Rate]] = {"ours": [], "the least": []} | {
+        f"a2a-sdk, {number} at once": [] for number in CONCURRENCIES
+    }
     from a2a_lambda.observability import logger
 
     cpu = 1 if (os.cpu_count() or 1) > 1 else None
@@ -139,10 +170,11 @@ def main() -> int:
         for _ in range(RUNS):
             with contextlib.redirect_stdout(sink):
                 rates["ours"].append(ours())
+                rates["the least"].append(least())
             for concurrency in CONCURRENCIES:
                 rates[f"a2a-sdk, {concurrency} at once"].append(asyncio.run(sdk(concurrency)))
     medians = {name: [statistics.median(column) for column in zip(*runs, strict=True)] for name, runs in rates.items()}
-    best = [max(rates[place] for name, rates in medians.items() if name != "ours") for place in (0, 1)]
+    best = [max(rates[place] for name, rates in medians.items() if "sdk" in name) for place in (0, 1)]
     for name, (wall, cpu) in medians.items():
         print(f"{name:<22} {wall:>6.0f}/s × {wall / best[0]:<5.1f} {cpu:>6.0f} per CPU second × {cpu / best[1]:.1f}")
     return 0
