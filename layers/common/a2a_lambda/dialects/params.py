@@ -64,16 +64,31 @@ class Params(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", strict=True)
 
 
-class PartParams(Params):
+class AnyPartParams(Params):
+    """What a part may have beside its content, in every dialect."""
+
+    metadata: Json | None = None
+    filename: OptionalText = None
+    media_type: OptionalText = None
+
+    def canonical_with(self, content: Part) -> Part:
+        """The part in the canonical model."""
+        if self.metadata is not None:
+            content["metadata"] = self.metadata
+        if self.filename is not None:
+            content["filename"] = self.filename
+        if self.media_type is not None:
+            content["mediaType"] = self.media_type
+        return content
+
+
+class PartParams(AnyPartParams):
     """A part as legacy and 1.0 write it (section 4.1.6)."""
 
     text: str | None = None
     raw: Base64 | None = None
     url: str | None = None
     data: Any = None
-    metadata: Json | None = None
-    filename: OptionalText = None
-    media_type: OptionalText = None
 
     @model_validator(mode="after")
     def _one_content(self) -> PartParams:
@@ -87,22 +102,13 @@ class PartParams(Params):
 
     def canonical(self) -> Part:
         """The part in the canonical model."""
-        part: Part = {}
         if self.text is not None:
-            part["text"] = self.text
-        elif self.raw is not None:
-            part["raw"] = self.raw
-        elif self.url is not None:
-            part["url"] = self.url
-        else:
-            part["data"] = self.data
-        if self.metadata is not None:
-            part["metadata"] = self.metadata
-        if self.filename is not None:
-            part["filename"] = self.filename
-        if self.media_type is not None:
-            part["mediaType"] = self.media_type
-        return part
+            return self.canonical_with({"text": self.text})
+        if self.raw is not None:
+            return self.canonical_with({"raw": self.raw})
+        if self.url is not None:
+            return self.canonical_with({"url": self.url})
+        return self.canonical_with({"data": self.data})
 
 
 class MessageParams(Params):

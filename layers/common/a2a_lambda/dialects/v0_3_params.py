@@ -11,7 +11,7 @@ from ..errors import ExtendedCardNotConfigured, UnsupportedOperation
 from ..model import AuthenticationInfo, Json, Message, Part, Role
 from . import v0_3
 from .base import Dialect, Method, nothing, refused
-from .params import Base64, Count, Id, MessageParams, OptionalId, OptionalText, Params, reader
+from .params import AnyPartParams, Base64, Count, Id, MessageParams, OptionalId, OptionalText, Params, reader
 
 _ROLES: dict[str, Role] = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
 
@@ -31,78 +31,47 @@ class V03File(Params):
         return self
 
 
-class V03Part(Params):
-    """Section 6.5. The media type and name of a part that is no file are ours: see :mod:`.v0_3`."""
-
-    metadata: Json | None = None
-    filename: OptionalText = None
-    media_type: OptionalText = None
-
-    def content(self) -> Part:
-        """What is particular to the kind."""
-        raise NotImplementedError
-
-    def canonical(self) -> Part:
-        """The part in the canonical model."""
-        part = self.content()
-        if self.metadata is not None:
-            part["metadata"] = self.metadata
-        if self.filename is not None:
-            part["filename"] = self.filename
-        if self.media_type is not None:
-            part["mediaType"] = self.media_type
-        return part
-
-
-class V03TextPart(V03Part):
-    """Section 6.5.1."""
+class V03TextPart(AnyPartParams):
+    """Section 6.5.1. The media type and name of a part that is no file are ours: see :mod:`.v0_3`."""
 
     kind: Literal["text"]
     text: str
 
-    def content(self) -> Part:
-        """The text."""
-        return {"text": self.text}
+    def canonical(self) -> Part:
+        """The part in the canonical model."""
+        return self.canonical_with({"text": self.text})
 
 
-class V03FilePart(V03Part):
+class V03FilePart(AnyPartParams):
     """Section 6.5.2."""
 
     kind: Literal["file"]
     file: V03File
 
-    def content(self) -> Part:
-        """The bytes or the address, and what is known of the file."""
+    def canonical(self) -> Part:
+        """The part in the canonical model."""
         file = self.file
         part: Part = {"raw": file.bytes} if file.bytes is not None else {"url": file.uri or ""}
         if file.name is not None:
             part["filename"] = file.name
         if file.mime_type is not None:
             part["mediaType"] = file.mime_type
-        return part
+        return self.canonical_with(part)
 
 
-class V03DataPart(V03Part):
+class V03DataPart(AnyPartParams):
     """Section 6.5.3. Data that is no object comes wrapped."""
 
     kind: Literal["data"]
     data: Json
 
-    def content(self) -> Part:
-        """The data, unwrapped."""
-        if (self.metadata or {}).get(v0_3.WRAPPED) is True and "value" in self.data:
-            return {"data": self.data["value"]}
-        return {"data": self.data}
-
     def canonical(self) -> Part:
-        """The part in the canonical model, without the mark of the wrapping."""
-        part = super().canonical()
-        if part["data"] is not self.data:
-            rest = {key: value for key, value in part["metadata"].items() if key != v0_3.WRAPPED}
-            del part["metadata"]
-            if rest:
-                part["metadata"] = rest
-        return part
+        """The part in the canonical model, unwrapped."""
+        metadata = self.metadata or {}
+        if metadata.get(v0_3.WRAPPED) is not True or "value" not in self.data:
+            return self.canonical_with({"data": self.data})
+        rest = {key: value for key, value in metadata.items() if key != v0_3.WRAPPED}
+        return self.model_copy(update={"metadata": rest or None}).canonical_with({"data": self.data["value"]})
 
 
 AnyPart = Annotated[V03TextPart | V03FilePart | V03DataPart, Field(discriminator="kind")]
