@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -77,6 +78,18 @@ class Deliveries:
             self.stack.register(task_id, url_of(name), id=name, **fields)
         self.batch()
         return task_id
+
+    def told(self, name: str) -> list[str]:
+        """What a webhook was told: texts of statuses (the state where there is no text) and names of artifacts."""
+        heard = []
+        for body in self.sender.bodies(url_of(name)):
+            event = json.loads(body)
+            if "statusUpdate" in event:
+                status = event["statusUpdate"]["status"]
+                heard.append(status["message"]["parts"][0]["text"] if "message" in status else status["state"])
+            else:
+                heard.append(event["artifactUpdate"]["artifact"]["name"])
+        return heard
 
     def config(self, task_id: str, name: str) -> PushConfig:
         """The config as it is stored."""

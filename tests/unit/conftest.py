@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_socket
 from cloud_stack import CloudStack
+from deliveries import Deliveries
 from harness import Options, Stack
 from memory_stack import MemoryStack
 
@@ -47,6 +48,12 @@ def cloud_stack(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     yield make
     for stack in made:
         stack.close()
+
+
+@pytest.fixture
+def world() -> Deliveries:
+    """Notifier and redelivery around a stack in memory."""
+    return Deliveries(MemoryStack(Options()))
 
 
 @pytest.fixture(params=["memory", "moto"])

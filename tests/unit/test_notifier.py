@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from deliveries import Deliveries, raising, url_of
-from harness import Options
-from memory_stack import MemoryStack
 from scripted import header
 
 from a2a_lambda.outcome import Answer
 from a2a_lambda.ports import Poison, Unavailable
 
 HUNG = Answer(error="timeout", seconds=3.0)
-
-
-@pytest.fixture
-def world() -> Deliveries:
-    return Deliveries(MemoryStack(Options()))
-
-
-def told(world: Deliveries, name: str) -> list[str]:
-    """What a webhook was told: the texts of its statuses, or the state where there is none."""
-    heard = []
-    for body in world.sender.bodies(url_of(name)):
-        event = json.loads(body)
-        if "statusUpdate" in event:
-            status = event["statusUpdate"]["status"]
-            heard.append(status["message"]["parts"][0]["text"] if "message" in status else status["state"])
-        else:
-            heard.append(event["artifactUpdate"]["artifact"]["name"])
-    return heard
 
 
 WHOLE = [
@@ -49,7 +27,7 @@ def test_a_webhook_hears_of_every_change_in_order_and_nothing_is_written_about_i
     before = world.config(task_id, "a")
     world.stack.work(task_id)
     report = world.notify()
-    assert told(world, "a") == WHOLE
+    assert world.told("a") == WHOLE
     assert (report.failed, report.queued, report.delivered) == ([], 0, len(WHOLE))
     assert world.config(task_id, "a") == before
 
@@ -57,7 +35,7 @@ def test_a_webhook_hears_of_every_change_in_order_and_nothing_is_written_about_i
 def test_a_config_inline_on_a_send_hears_of_the_creation_too(world: Deliveries) -> None:
     world.stack.send(webhook={"id": "a", "url": url_of("a")})
     world.notify()
-    assert told(world, "a") == ["TASK_STATE_SUBMITTED"]
+    assert world.told("a") == ["TASK_STATE_SUBMITTED"]
 
 
 def test_changes_before_the_registration_are_not_told(world: Deliveries) -> None:
@@ -70,7 +48,7 @@ def test_a_follow_up_message_is_a_change_that_no_webhook_hears_of(world: Deliver
     task_id = world.task("a")
     world.stack.send(world.stack.message(taskId=task_id))
     world.notify()
-    assert told(world, "a") == []
+    assert world.told("a") == []
 
 
 def test_all_webhooks_of_a_batch_are_tried_at_once_under_one_deadline(world: Deliveries) -> None:
@@ -79,7 +57,7 @@ def test_all_webhooks_of_a_batch_are_tried_at_once_under_one_deadline(world: Del
         world.stack.work(task_id)
     world.notify()
     assert world.sender.budgets == [3.0]
-    assert told(world, "a") == told(world, "b") == WHOLE * 2
+    assert world.told("a") == world.told("b") == WHOLE * 2
 
 
 def test_a_batch_without_webhooks_makes_no_attempt(world: Deliveries) -> None:
@@ -118,7 +96,7 @@ def test_what_is_not_acknowledged_goes_to_the_queue_with_all_behind_it(world: De
     world.sender.answers(url_of("a"), 200, 200, failure)  # type: ignore[arg-type]
     world.stack.work(task_id)
     report = world.notify()
-    assert told(world, "a") == WHOLE[:3]
+    assert world.told("a") == WHOLE[:3]
     queued = [(message.generation, message.n) for message in world.queue.messages]
     assert len(queued) == report.queued == len(WHOLE) - 2
     assert queued == sorted(queued)
@@ -144,7 +122,7 @@ def test_a_failing_webhook_delays_no_other(world: Deliveries) -> None:
     world.sender.answers(url_of("a"), "timeout")
     world.stack.work(task_id)
     world.notify()
-    assert told(world, "b") == WHOLE
+    assert world.told("b") == WHOLE
 
 
 def test_a_config_with_a_backlog_gets_no_direct_attempt(world: Deliveries) -> None:
@@ -168,7 +146,7 @@ def test_once_the_backlog_is_settled_direct_attempts_are_made_again(world: Deliv
     world.stack.configs.settle(world.config(task_id, "a"), 2, world.stack.time.now)
     world.stack.call("CancelTask", {"id": task_id})
     world.notify()
-    assert told(world, "a") == ["TASK_STATE_WORKING", "TASK_STATE_CANCELED"]
+    assert world.told("a") == ["TASK_STATE_WORKING", "TASK_STATE_CANCELED"]
 
 
 def test_queued_messages_hold_no_credentials(world: Deliveries) -> None:
@@ -239,7 +217,7 @@ def test_a_batch_that_comes_again_sends_again_only_what_was_not_acknowledged(wor
     assert world.notify(batch).failed == [record.sequence for record in batch]
     world.queue.refused = set()
     assert world.notify(batch).failed == []
-    assert told(world, "a") == ["TASK_STATE_CANCELED"]
+    assert world.told("a") == ["TASK_STATE_CANCELED"]
     assert [message.config_id for message in world.queue.messages] == ["b"]
 
 
@@ -285,7 +263,7 @@ def test_when_the_configs_of_a_task_cannot_be_read_only_its_records_fail(world: 
     world.stack.call("CancelTask", {"id": second})
     batch = world.batch()
     assert world.notify(batch).failed == [record.sequence for record in batch if record.task_id == first]
-    assert told(world, "b") == ["TASK_STATE_CANCELED"]
+    assert world.told("b") == ["TASK_STATE_CANCELED"]
 
 
 def test_when_the_cursor_cannot_be_raised_nothing_is_queued_and_the_records_fail(world: Deliveries) -> None:
@@ -309,7 +287,7 @@ def test_configs_that_cannot_be_read_at_all_are_poison_and_hold_up_no_other_task
     batch = world.batch()
     report = world.notify(batch)
     assert set(report.poison) == {record.sequence for record in batch if record.task_id == first}
-    assert (report.failed, told(world, "b")) == ([], ["TASK_STATE_CANCELED"])
+    assert (report.failed, world.told("b")) == ([], ["TASK_STATE_CANCELED"])
 
 
 def test_a_record_that_cannot_be_told_is_poison_and_the_next_one_is_told(world: Deliveries) -> None:
@@ -321,4 +299,4 @@ def test_a_record_that_cannot_be_told_is_poison_and_the_next_one_is_told(world: 
     broken = first.new._replace(task={**first.new.task, "artifacts": [{}]})  # type: ignore[typeddict-item]
     report = world.notify([first._replace(new=broken), *rest])
     assert list(report.poison) == [first.sequence]
-    assert told(world, "a")[-1] == "TASK_STATE_CANCELED"
+    assert world.told("a")[-1] == "TASK_STATE_CANCELED"

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
-import pytest
 from deliveries import Deliveries, raising, url_of
-from harness import Options
-from memory_stack import MemoryStack
 from scripted import ScriptedSender, header
 
 from a2a_lambda.outcome import Answer
 from a2a_lambda.ports import Unavailable
 
 HUNG = Answer(error="timeout", seconds=3.0)
-
-
-@pytest.fixture
-def world() -> Deliveries:
-    return Deliveries(MemoryStack(Options()))
-
-
-def told(world: Deliveries, name: str) -> list[str]:
-    """What a webhook was told: the texts of its statuses, or the state where there is none."""
-    heard = []
-    for body in world.sender.bodies(url_of(name)):
-        event = json.loads(body)
-        if "statusUpdate" in event:
-            status = event["statusUpdate"]["status"]
-            heard.append(status["message"]["parts"][0]["text"] if "message" in status else status["state"])
-        else:
-            heard.append(event["artifactUpdate"]["artifact"]["name"])
-    return heard
 
 
 # ------------------------------------------------------------------------------------------- configs that come and go
@@ -43,7 +21,7 @@ def test_a_receiver_that_is_gone_loses_its_config_and_gets_nothing_more(world: D
     world.sender.answers(url_of("a"), 200, 410)
     world.stack.work(task_id)
     report = world.notify()
-    assert (report.gone, report.queued, len(told(world, "a"))) == (1, 0, 2)
+    assert (report.gone, report.queued, len(world.told("a"))) == (1, 0, 2)
     assert [config.config_id for config in world.stack.configs.of_task(task_id)] == ["b"]
 
 
@@ -91,7 +69,7 @@ def test_what_happened_just_before_a_task_expired_is_told_first(world: Deliverie
     world.stack.call("CancelTask", {"id": task_id})
     world.stack.tasks.remove(task_id)
     world.notify()
-    assert told(world, "a") == ["TASK_STATE_CANCELED"]
+    assert world.told("a") == ["TASK_STATE_CANCELED"]
     assert world.stack.configs.items == {}
 
 
@@ -101,7 +79,7 @@ def test_a_late_registration_hears_the_state_once_and_the_others_do_not(world: D
     world.notify()
     world.stack.register(task_id, url_of("late"), id="late")
     world.notify()
-    assert (told(world, "a"), told(world, "late")) == (["TASK_STATE_CANCELED"], ["TASK_STATE_CANCELED"])
+    assert (world.told("a"), world.told("late")) == (["TASK_STATE_CANCELED"], ["TASK_STATE_CANCELED"])
 
 
 def test_each_late_registration_of_one_config_hears_the_state_again(world: Deliveries) -> None:

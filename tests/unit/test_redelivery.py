@@ -8,8 +8,6 @@ from datetime import timedelta
 
 import pytest
 from deliveries import Deliveries, raising, url_of
-from harness import Options
-from memory_stack import MemoryStack
 from scripted import header
 
 from a2a_lambda import schedule
@@ -18,11 +16,6 @@ from a2a_lambda.ports import QueuedNotification, Unavailable
 from a2a_lambda.redelivery import Redelivery
 
 HORIZON = timedelta(seconds=schedule.HORIZON)
-
-
-@pytest.fixture
-def world() -> Deliveries:
-    return Deliveries(MemoryStack(Options()))
 
 
 @pytest.fixture
