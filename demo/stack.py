@@ -60,10 +60,12 @@ def deploy(emulator: Emulator, name: str, parameters: Mapping[str, str], progres
     endpoint = f"{emulator.url}/_aws/execute-api/{name}/$default"
     with _one_at_a_time():
         _build_if_changed(progress)
-        template = _package(emulator, progress)
+        template_url = _package(emulator, progress)
     progress(f"Deploying the stack {name}")
     started = time.monotonic()
-    outputs = _create_or_update(emulator, name, template, LOCAL_PARAMETERS | {"PublicUrl": endpoint} | dict(parameters))
+    outputs = _create_or_update(
+        emulator, name, template_url, LOCAL_PARAMETERS | {"PublicUrl": endpoint} | dict(parameters)
+    )
     _allow_batches(emulator, name, outputs["RedeliveryQueueUrl"])
     _smoke_test(emulator, name, endpoint)
     progress(f"Deployed in {time.monotonic() - started:.1f} s")
@@ -121,6 +123,7 @@ def _build_if_changed(progress: Progress) -> None:
 
 
 def _package(emulator: Emulator, progress: Progress) -> str:
+    """The URL of the template whose functions are uploaded."""
     progress("Packaging the functions")
     s3 = client(emulator, "s3")
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
@@ -129,21 +132,27 @@ def _package(emulator: Emulator, progress: Progress) -> str:
     arguments = ["package", "--template-file", str(BUILD / "template.yaml"), "--s3-bucket", BUCKET]
     arguments += ["--no-progressbar", "--output-template-file", str(packaged)]
     _run_sam(arguments, _sam_environment(emulator), "package.log")
-    return packaged.read_text()
+    # Through the bucket, as sam deploy does it: the template is larger than a request may be.
+    body = packaged.read_bytes()
+    key = f"{hashlib.sha256(body).hexdigest()}.template"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+    return f"{emulator.url}/{BUCKET}/{key}"
 
 
-def _create_or_update(emulator: Emulator, name: str, template: str, parameters: Mapping[str, str]) -> dict[str, str]:
+def _create_or_update(
+    emulator: Emulator, name: str, template_url: str, parameters: Mapping[str, str]
+) -> dict[str, str]:
     cloudformation = client(emulator, "cloudformation")
     request: dict[str, Any] = {
         "StackName": name,
-        "TemplateBody": template,
+        "TemplateURL": template_url,
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         # CloudFormation hands this tag on to the API, and the emulator takes its value as the API's id: a known URL.
         "Tags": [{"Key": "ms-custom-id", "Value": name}],
     }
     try:
-        known = cloudformation.validate_template(TemplateBody=template)["Parameters"]
+        known = cloudformation.validate_template(TemplateURL=template_url)["Parameters"]
         if unknown := set(parameters) - {parameter["ParameterKey"] for parameter in known}:  # the emulator ignores them
             raise LocalAwsError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
         if describe(emulator, name) is None:
