@@ -1,5 +1,5 @@
 """Sees to it that no task hangs: does again what a request may have failed to do after its write, and ends the task of
-an execution that ended without it."""
+an execution that ended without it. Nobody hears when an Express execution ends: a queue brings its task back."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from a2a_lambda.aws.task_table import TaskTable
-from a2a_lambda.aws.workflow import StateMachine
+from a2a_lambda.aws.watch import WatchQueue, watched
+from a2a_lambda.aws.workflow import is_express, state_machine
 from a2a_lambda.caretaker import Caretaker
 from a2a_lambda.observability import MetricUnit, logger, metrics
 from a2a_lambda.ports import Unavailable
@@ -19,9 +20,10 @@ def caretaker() -> Caretaker:
     env = Environment(os.environ)
     return Caretaker(
         store=TaskTable(env.text("TASKS_TABLE")),
-        workflow=StateMachine(env.text("STATE_MACHINE_ARN")),
+        workflow=state_machine(env),
         clock=lambda: datetime.now(UTC),
         retention=timedelta(days=env.number("TASK_RETENTION_DAYS", 30)),
+        watch=WatchQueue(env.text("WATCH_QUEUE_URL")) if is_express(env) else None,
     )
 
 
@@ -35,17 +37,29 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         extra = {"task_id": task_id, "status": event["detail"]["status"], "outcome": outcome}
         logger.info("execution ended", extra=extra)
         return {}
-    failed = [record["dynamodb"]["SequenceNumber"] for record in event["Records"] if not _revived(record)]
-    logger.info("stream", extra={"records": len(event["Records"]), "failed": len(failed)})
-    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+    failed = [identifier for identifier, record in map(_identified, event["Records"]) if not _looked_after(record)]
+    logger.info("looked after", extra={"records": len(event["Records"]), "failed": len(failed)})
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
 
 
-def _revived(record: dict[str, Any]) -> bool:
-    """False: Step Functions or the table does not answer, so the stream has to bring this one again."""
+def _identified(record: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """By what the event source, the stream or the queue, knows the record."""
+    return record["dynamodb"]["SequenceNumber"] if "dynamodb" in record else record["messageId"], record
+
+
+def _looked_after(record: dict[str, Any]) -> bool:
+    """False: Step Functions, the table or the queue does not answer, so the record has to come again. Or it cannot be
+    read: then it comes again until its queue puts it aside."""
     try:
-        done = caretaker().revive(record["dynamodb"]["Keys"]["taskId"]["S"])
+        task_id = record["dynamodb"]["Keys"]["taskId"]["S"] if "dynamodb" in record else watched(record)
+    except (KeyError, TypeError, ValueError):
+        logger.error("unreadable record", extra={"event_id": record.get("messageId", record.get("eventID"))})
+        metrics.add_metric(name="PoisonRecords", unit=MetricUnit.Count, value=1)
+        return False
+    try:
+        done = caretaker().look_after(task_id)
     except Unavailable:
         return False
     if done is not None:
-        metrics.add_metric(name="TaskRevived", unit=MetricUnit.Count, value=1)
+        metrics.add_metric(name="TaskGivenUp" if done == "failed" else "TaskRevived", unit=MetricUnit.Count, value=1)
     return True

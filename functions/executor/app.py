@@ -9,7 +9,7 @@ from typing import Any
 
 from a2a_lambda.aws.bucket import bucket
 from a2a_lambda.aws.task_table import TaskTable
-from a2a_lambda.aws.workflow import StateMachine
+from a2a_lambda.aws.workflow import StateMachine, is_express
 from a2a_lambda.caretaker import Caretaker, Directive
 from a2a_lambda.observability import MetricUnit, logger, metrics
 from a2a_lambda.settings import Environment
@@ -19,6 +19,7 @@ from a2a_lambda.settings import Environment
 def executor() -> Any:
     # Only where a step is run: an agent that cannot be imported must not keep its tasks from being marked as failed.
     from a2a_lambda.execution import Executor
+    from a2a_lambda.express import Express
     from a2a_lambda.timer import AlarmTimer
     from a2a_lambda.web import Web
     from a2a_lambda.webhook_url import WebhookPolicy
@@ -37,6 +38,7 @@ def executor() -> Any:
         timer=AlarmTimer(),
         blobs=bucket(env),
         fetch=Web(policy),
+        express=Express(env.number("STEP_TIMEOUT_SECONDS", 60)) if is_express(env) else None,
     )
 
 

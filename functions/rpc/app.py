@@ -13,7 +13,7 @@ from a2a_lambda.aws.http_api import read, write
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.signing_keys import key_ring
 from a2a_lambda.aws.task_table import TaskTable
-from a2a_lambda.aws.workflow import StateMachine
+from a2a_lambda.aws.workflow import state_machine
 from a2a_lambda.card import Stack
 from a2a_lambda.delivery_status import DELIVERY_STATUS
 from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
@@ -42,7 +42,7 @@ def endpoint() -> Endpoint:
     task_service = TaskService(
         store=tasks,
         push_configs=push_configs,
-        workflow=StateMachine(env.text("STATE_MACHINE_ARN")),
+        workflow=state_machine(env),
         clock=_now,
         sleep=time.sleep,
         retention=timedelta(days=env.number("TASK_RETENTION_DAYS", 30)),

@@ -66,6 +66,11 @@ class CloudStack(Stack):
         return url
 
     @cached_property
+    def watch_queue(self) -> str:
+        """The URL of the queue of tasks that the caretaker looks at later."""
+        return cloud.create_queue("WatchQueue")
+
+    @cached_property
     def dead_letters(self) -> str:
         """The URL of the dead-letter queue."""
         url = cloud.create_queue("DeadLetterQueue")
@@ -101,6 +106,7 @@ class CloudStack(Stack):
             "INLINE_WAIT_SECONDS": str(options.inline_wait),
             "TASK_TIMEOUT_SECONDS": "2592000",
             "FIRST_ATTEMPT_SECONDS": "3",
+            **({"WORKFLOW_TYPE": "EXPRESS", "WATCH_QUEUE_URL": self.watch_queue} if options.express else {}),
         }
 
     def _inject(self, patch: pytest.MonkeyPatch) -> None:

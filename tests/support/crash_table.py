@@ -7,131 +7,34 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from fates import MODES, Call, Crash, FatedExpress, FatedTasks, FatedWatch, FatedWorkflow, Fates
 from mirrored import Mirrored
-from state_machine import Agenda, StateMachine
+from state_machine import Agenda, ExpressMachine, StateMachine
 
 from a2a_lambda.agent import Agent, Retry, TaskContext
 from a2a_lambda.caretaker import Caretaker
 from a2a_lambda.errors import A2AError
 from a2a_lambda.execution import Executor
+from a2a_lambda.express import Express
 from a2a_lambda.model import INTERRUPTED, Task, TaskState, text_of
 from a2a_lambda.operations import CancelTask, SendMessage
-from a2a_lambda.ports import TaskStore, Unavailable
+from a2a_lambda.ports import Unavailable
 from a2a_lambda.push_configs import PushConfigService
-from a2a_lambda.records import PushConfig, ResumeToken, TaskRecord
+from a2a_lambda.records import TaskRecord
 from a2a_lambda.tasks import TaskService
 from a2a_lambda.testing import MemoryPushConfigs, MemoryTasks, VirtualTime
 from a2a_lambda.webhook_url import WebhookPolicy
-
-MODES = {
-    "before": "dies before it",
-    "after": "dies after it",
-    "refused": "is throttled",
-    "lost": "loses the answer",
-}
-"""What may happen to a call: the process dies before or after it; the service refuses it, or does it and the answer
-does not arrive."""
 
 WINDOW = 20.0
 """Seconds for which the caretaker's event source collects."""
 
 ANSWERS_AFTER = 3_600.0
 CANCELS_AFTER = 30.0
-
-
-class Crash(BaseException):
-    """The process dies."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """``who`` made ``what``; ``number`` counts all calls of a life from 0."""
-
-    number: int
-    who: str
-    what: str
-
-
-class Fates:
-    """Decides for each call of a port what happens to it: ``plan`` is from numbers of calls to one of ``MODES``."""
-
-    def __init__(self, plan: Mapping[int, str] | None = None) -> None:
-        self._plan = plan or {}
-        self.calls: list[Call] = []
-        self.who = ""
-
-    @contextmanager
-    def by(self, who: str) -> Iterator[None]:
-        before, self.who = self.who, who
-        try:
-            yield
-        finally:
-            self.who = before
-
-    def call(self, what: str, do: Callable[[], Any]) -> Any:
-        number = len(self.calls)
-        self.calls.append(Call(number, self.who, what))
-        mode = self._plan.get(number)
-        if mode is None:
-            return do()
-        if mode == "before":
-            raise Crash
-        if mode == "refused":
-            raise Unavailable("ThrottlingException")
-        do()
-        if mode == "after":
-            raise Crash
-        raise Unavailable("ReadTimeoutError")
-
-
-class FatedTasks:
-    """The table behind the fates."""
-
-    def __init__(self, store: TaskStore, fates: Fates) -> None:
-        self._store, self._fates = store, fates
-
-    def create(self, record: TaskRecord, configs: Sequence[PushConfig] = ()) -> bool:
-        created: bool = self._fates.call("create the task", lambda: self._store.create(record, configs))
-        return created
-
-    def get(self, task_id: str) -> TaskRecord | None:
-        found: TaskRecord | None = self._fates.call("read the task", lambda: self._store.get(task_id))
-        return found
-
-    def update(self, record: TaskRecord) -> None:
-        state = record.state.removeprefix("TASK_STATE_").lower().replace("_", "-")
-        self._fates.call(f"write generation {record.generation} ({state})", lambda: self._store.update(record))
-
-    def set_resume_token(self, task_id: str, token: ResumeToken) -> TaskRecord | None:
-        kept: TaskRecord | None = self._fates.call(
-            "keep the token", lambda: self._store.set_resume_token(task_id, token)
-        )
-        return kept
-
-    def query(self, query: Any) -> Any:
-        raise NotImplementedError
-
-
-class FatedWorkflow:
-    """Step Functions behind the fates."""
-
-    def __init__(self, machine: StateMachine, fates: Fates) -> None:
-        self._machine, self._fates = machine, fates
-
-    def start(self, task_id: str) -> None:
-        self._fates.call("start the execution", lambda: self._machine.start(task_id))
-
-    def stop(self, task_id: str) -> None:
-        self._fates.call("stop the execution", lambda: self._machine.stop(task_id))
-
-    def resume(self, token: str) -> None:
-        self._fates.call("resume the execution", lambda: self._machine.resume(token))
 
 
 def agent() -> Agent:
@@ -167,6 +70,29 @@ def agent() -> Agent:
     return whole
 
 
+def short_agent() -> Agent:
+    """What there is of that with Express: a status with an artifact, a wait, a failure, a chunk, an end."""
+    short = Agent(name="Short", version="1", description="d")
+    failures: list[str] = []
+
+    @short.step
+    def begin(task: TaskContext) -> None:
+        task.artifact("log", "begin;", last_chunk=False)
+        task.status("begun")
+        task.wait(30)
+
+    @short.step(retry=Retry(attempts=2, backoff=1))
+    def work(task: TaskContext) -> None:
+        task.status("working on it")
+        if task.idempotency_key not in failures:
+            failures.append(task.idempotency_key)
+            raise OSError
+        task.artifact("log", "end;", append=True)
+        task.complete("done")
+
+    return short
+
+
 @dataclass
 class Life:
     """How a life went. ``statuses`` are those in order, with their texts; ``told`` are the errors of the client."""
@@ -188,21 +114,30 @@ class Life:
 
 
 def live(
-    fates: Fates, *, repeats: bool = False, cancels: bool = False, inline_wait: float = 2.0, store: Any = None
+    fates: Fates,
+    *,
+    repeats: bool = False,
+    cancels: bool = False,
+    inline_wait: float = 2.0,
+    store: Any = None,
+    express: bool = False,
 ) -> Life:
     """A life from the first message to its end, or until nothing more can happen.
 
     ``repeats``: the client sends again, once, what failed; otherwise it gives up. ``cancels``: instead of answering the
-    question it cancels the task. ``store`` is a table other than the one in memory.
+    question it cancels the task (with ``express``, 5 s after it was begun). ``store`` is a table other than the one in
+    memory.
     """
-    world = _World(fates, repeats, cancels, inline_wait, store)
+    world = _World(fates, repeats, cancels, inline_wait, store, express)
     world.agenda.after(0, lambda: world.request(world.send))
     world.agenda.run()
     return world.report()
 
 
 class _World:
-    def __init__(self, fates: Fates, repeats: bool, cancels: bool, inline_wait: float, store: Any) -> None:
+    def __init__(
+        self, fates: Fates, repeats: bool, cancels: bool, inline_wait: float, store: Any, express: bool
+    ) -> None:
         self.fates = fates
         self._repeats, self._cancels = repeats, cancels
         self._time = VirtualTime()
@@ -210,13 +145,25 @@ class _World:
         self.agenda = Agenda(self._time)
         self._table = MemoryTasks()
         self._told: list[str] = []
-        self.machine = StateMachine(self.agenda, self._invoke, self._execution_failed)
+        machine = ExpressMachine if express else StateMachine
+        self.machine = machine(self.agenda, self._invoke, self._execution_failed)
         table = Mirrored(store, self._table) if store is not None else self._table
-        tasks, workflow = FatedTasks(table, fates), FatedWorkflow(self.machine, fates)
+        tasks = FatedTasks(table, fates)
+        workflow = (FatedExpress if express else FatedWorkflow)(self.machine, fates)
+        watch = FatedWatch(lambda task_id, seconds: self._look("watch", task_id, seconds), fates) if express else None
         configs = PushConfigService(tasks, MemoryPushConfigs(self._table), WebhookPolicy(), self._time)
         self._service = TaskService(tasks, configs, workflow, self._time, self._time.sleep)
-        self._caretaker = Caretaker(tasks, workflow, self._time)
-        self._executor = Executor(agent(), tasks, self._time, self._time.sleep, lambda _: None, inline_wait=inline_wait)
+        self._caretaker = Caretaker(tasks, workflow, self._time, watch=watch)
+        self._executor = Executor(
+            short_agent() if express else agent(),
+            tasks,
+            self._time,
+            self._time.sleep,
+            lambda _: None,
+            inline_wait=inline_wait,
+            express=Express() if express else None,
+        )
+        self._cancels_at_once = cancels and express
         self._seen = 0
         self._task_id = ""
 
@@ -224,6 +171,8 @@ class _World:
 
     def send(self) -> None:
         self._service.send("client", self._message("start", "hello"))
+        if self._cancels_at_once:
+            self.agenda.after(5.0, lambda: self.request(self._cancel))
 
     def _answer(self) -> None:
         self._service.send("client", self._message("answer", "yes", self._task_id))
@@ -273,6 +222,9 @@ class _World:
     def _execution_failed(self, task_id: str) -> None:
         self._surely("rule", lambda: self._caretaker.fail(task_id), 1.0)
 
+    def _look(self, who: str, task_id: str, seconds: float) -> None:
+        self._surely(who, lambda: self._caretaker.look_after(task_id), seconds)
+
     def _surely(self, who: str, do: Callable[[], object], seconds: float) -> None:
         """What an event source or EventBridge does: again, until it works."""
 
@@ -296,7 +248,7 @@ class _World:
             self._last_image = self._time.now
             self._task_id = task_id = new.task_id
             if old is None or (old.state in INTERRUPTED and new.state is TaskState.WORKING):
-                self._surely("caretaker", lambda task_id=task_id: self._caretaker.revive(task_id), WINDOW)
+                self._look("caretaker", task_id, WINDOW)
             if new.interrupted and (old is None or not old.interrupted):
                 act, pause = (self._cancel, CANCELS_AFTER) if self._cancels else (self._answer, ANSWERS_AFTER)
                 self.agenda.after(pause, lambda act=act: self.request(act))
@@ -350,15 +302,16 @@ def summary(lives: Sequence[Life]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counted.most_common())
 
 
-def table(*, cancels: bool = False) -> list[str]:
+def table(*, cancels: bool = False, express: bool = False) -> list[str]:
     """The table as Markdown, for a client that never sends anything twice."""
-    calm = live(Fates(), cancels=cancels)
+    calm = live(Fates(), cancels=cancels, express=express)
     lines = [
         f"| # | who | call | {' | '.join(f'… {words}' for words in MODES.values())} |",
         "|---|---|---|" + "---|" * len(MODES),
     ]
     for call in calm.calls:
-        cells = [outcome(live(Fates({call.number: mode}), cancels=cancels), calm) for mode in MODES]
+        lives = [live(Fates({call.number: mode}), cancels=cancels, express=express) for mode in MODES]
+        cells = [outcome(life, calm) for life in lives]
         lines.append(f"| {call.number + 1} | {call.who} | {call.what} | {' | '.join(cells)} |")
     return lines
 
@@ -372,6 +325,8 @@ def document() -> str:
     lines += table()
     lines += ["", "The same task, canceled by its client while it waits for the answer:", ""]
     lines += table(cancels=True)
+    lines += ["", "With `WorkflowType=EXPRESS`, a task that starts, waits for 30 s, fails once and ends:", ""]
+    lines += table(express=True)
     return "\n".join(lines)
 
 

@@ -38,6 +38,7 @@ class Options:
     inline_wait: float = 2.0
     auth_mode: str = "NONE"
     public_url: str = ""
+    express: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from a2a_lambda.caretaker import Caretaker
 from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
 from a2a_lambda.endpoint import Endpoint
 from a2a_lambda.execution import Executor, StepFailure
+from a2a_lambda.express import Express
 from a2a_lambda.http import HttpRequest
 from a2a_lambda.jsonrpc import JsonRpc
 from a2a_lambda.ports import Unavailable
@@ -111,6 +112,7 @@ class MemoryStack(Stack):
             "retention": timedelta(days=30),
             "task_timeout": timedelta(days=30),
             "inline_wait": self.options.inline_wait,
+            "express": Express() if self.options.express else None,
         }
         return Executor(**{**arguments, **changed})
 

@@ -1,5 +1,8 @@
 """Step Functions in memory: runs the real workflow.asl.json in virtual time, with its retries and catches.
 
+Or express.asl.json as Express does it: a second start of a name is a second execution beside the first, none can be
+stopped, each ends after 300 s, past every catch, and nothing tells of it.
+
 It knows what our machine uses and no more: Task (lambda:invoke, .waitForTaskToken), Choice, Wait, Succeed, and of
 JSONata paths and comparisons. An unknown construct is an error, so that a change of the workflow cannot pass unseen.
 """
@@ -20,6 +23,8 @@ from a2a_lambda.testing import VirtualTime
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / "functions" / "executor" / "workflow.asl.json"
+EXPRESS = ROOT / "functions" / "executor" / "express.asl.json"
+EXPRESS_SECONDS = 300
 VALUES = {"InputTimeoutSeconds": "604800", "LooksPerExecution": "1500"}
 
 PATH = re.compile(r"\$states(?:\.\w+)+")
@@ -29,10 +34,10 @@ COUNT = "$exists($looks) ? $looks + 1 : 1"
 SUCCESSOR = "$states.context.Execution.Name & '_'"
 
 
-def definition(values: dict[str, str] | None = None) -> dict[str, Any]:
+def definition(values: dict[str, str] | None = None, path: Path = WORKFLOW) -> dict[str, Any]:
     """The workflow with the template's values, or others."""
-    text = WORKFLOW.read_text()
-    names = {**VALUES, **(values or {}), "ExecutorFunctionArn": "executor"}
+    text = path.read_text()
+    names = {**VALUES, **(values or {}), "ExecutorFunctionArn": "executor", "Partition": "aws"}
     machine: dict[str, Any] = json.loads(re.sub(r"\$\{(\w+)\}", lambda match: names[match[1]], text))
     return machine
 
@@ -77,6 +82,8 @@ class Execution:
     transitions: int = 0
     looks: int = 0
     trail: list[str] = field(default_factory=list)
+    begun: datetime | None = None
+    ended: datetime | None = None
 
 
 class StateMachine:
@@ -85,6 +92,8 @@ class StateMachine:
     ``on_failed`` hears of executions that end badly, as the rule of EventBridge does.
     """
 
+    _path_of_definition = WORKFLOW
+
     def __init__(
         self,
         agenda: Agenda,
@@ -92,7 +101,7 @@ class StateMachine:
         on_failed: Callable[[str], None] = lambda name: None,
         values: dict[str, str] | None = None,
     ) -> None:
-        self._machine = definition(values)
+        self._machine = definition(values, self._path_of_definition)
         assert self._machine["QueryLanguage"] == "JSONata"
         self._agenda = agenda
         self._invoke = invoke
@@ -104,8 +113,7 @@ class StateMachine:
 
     def start(self, task_id: str) -> None:
         if task_id not in self.executions:
-            execution = self.executions[task_id] = Execution(task_id)
-            self._enter(execution, self._machine["StartAt"], {"taskId": task_id})
+            self._begin(task_id)
 
     def stop(self, task_id: str) -> None:
         execution = self.executions.get(task_id)
@@ -117,6 +125,11 @@ class StateMachine:
             if execution.token == token and execution.status == "RUNNING":
                 execution.token = None
                 self._succeed(execution, {})
+
+    def _begin(self, key: str) -> Execution:
+        execution = self.executions[key] = Execution(key, begun=self._agenda.time.now)
+        self._enter(execution, self._machine["StartAt"], {"taskId": _task_of(key)})
+        return execution
 
     # ---------------------------------------------------------------------------------------------- the states
 
@@ -210,7 +223,7 @@ class StateMachine:
         self._end(execution, "FAILED")
 
     def _end(self, execution: Execution, status: str) -> None:
-        execution.status = status
+        execution.status, execution.ended = status, self._agenda.time.now
         if status != "SUCCEEDED":
             self._on_failed(execution.name)
 
@@ -238,11 +251,39 @@ class StateMachine:
 
     def _path(self, execution: Execution, path: str, result: Any) -> Any:
         assert PATH.fullmatch(path), path
-        context = {"Execution": {"Input": {"taskId": execution.name.rstrip("_")}}, "Task": {"Token": execution.token}}
+        context = {"Execution": {"Input": {"taskId": _task_of(execution.name)}}, "Task": {"Token": execution.token}}
         value: Any = {"input": execution.input, "result": result, "context": context}
         for step in path.split(".")[1:]:
             value = value[step]
         return value
+
+
+class ExpressMachine(StateMachine):
+    """The same for Express. An execution that goes on beside others has the name ``<task>#<number>`` here."""
+
+    _path_of_definition = EXPRESS
+
+    def start(self, task_id: str) -> None:
+        execution = self._begin(f"{task_id}#{len(self.executions) + 1}")
+
+        def give_up() -> None:
+            if execution.status == "RUNNING":
+                self._end(execution, "TIMED_OUT")
+
+        self._agenda.after(EXPRESS_SECONDS, give_up)
+
+    def stop(self, task_id: str) -> None:
+        raise AssertionError("an Express execution cannot be stopped: to try is an error")
+
+    def resume(self, token: str) -> None:
+        raise AssertionError("no Express execution waits for a token")
+
+    def _end(self, execution: Execution, status: str) -> None:
+        execution.status, execution.ended = status, self._agenda.time.now
+
+
+def _task_of(name: str) -> str:
+    return name.partition("#")[0].rstrip("_")
 
 
 def _expression(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from scripted import header
 
 from a2a_lambda.aws.items import task_record
 from a2a_lambda.aws.queues import decode, deduplication, encode, group
+from a2a_lambda.caretaker import OVER
 from a2a_lambda.model import TaskState
 from a2a_lambda.records import PushConfig, ResumeToken, TaskRecord
 
@@ -36,10 +38,12 @@ def event_of(name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Case:
-    """``given`` prepares the tables; ``then`` looks at the answer and at what became of them."""
+    """``given`` prepares the tables; ``then`` looks at the answer and at what became of them. ``express``: with that
+    type of workflow."""
 
     then: Callable[[CloudStack, Any], None]
     given: Callable[[CloudStack], None] = lambda stack: None
+    express: bool = False
 
 
 # -------------------------------------------------------------------------------------------------------- what is given
@@ -55,6 +59,10 @@ def task(stack: CloudStack, owner: str = "anonymous", **changed: Any) -> None:
 
 def a_fresh_task(stack: CloudStack) -> None:
     assert stack.tasks.create(replace(image("notifier-insert", "new"), created_at=stack.time.now))
+
+
+def a_task_whose_execution_is_over(stack: CloudStack) -> None:
+    task(stack, created_at=stack.time.now - timedelta(seconds=OVER))
 
 
 def a_task_that_asks(stack: CloudStack) -> None:
@@ -180,6 +188,10 @@ def is_ended(stack: CloudStack, answer: Any) -> None:
     assert (answer, stack.state(TASK)) == ({}, "failed")
 
 
+def is_given_up(stack: CloudStack, answer: Any) -> None:
+    assert (answer, stack.state(TASK)) == ({"batchItemFailures": []}, "failed")
+
+
 def tells(*states: str) -> Callable[[CloudStack, Any], None]:
     def then(stack: CloudStack, answer: Any) -> None:
         assert answer == {"batchItemFailures": []}
@@ -217,6 +229,7 @@ CASES = {
     "caretaker-new-task": Case(is_started, a_fresh_task),
     "caretaker-answered-task": Case(is_resumed, an_answered_task),
     "caretaker-execution-ended": Case(is_ended, task),
+    "caretaker-watched-task": Case(is_given_up, a_task_whose_execution_is_over, express=True),
     "notifier-insert": Case(tells("statusUpdate"), webhook),
     "notifier-modify": Case(tells("artifactUpdate", "statusUpdate"), webhook),
     "notifier-remove": Case(removes_the_config, webhook),
@@ -233,8 +246,8 @@ def test_an_event_is_taken_by_its_function_and_answered_as_expected(
     assert path.suffix == ".json", "events/ holds events only"
     assert function in FUNCTIONS, f"{path.name} is for no function"
     assert path.stem in CASES, f"what should become of {path.name}?"
-    stack = cloud_stack()
     case = CASES[path.stem]
+    stack = cloud_stack(express=case.express)
     case.given(stack)
     case.then(stack, stack.invoke(function, event_of(path.stem)))
 

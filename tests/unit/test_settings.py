@@ -58,6 +58,17 @@ def test_anything_else_is_no_number(value: str) -> None:
         Environment({"NUMBER": value}).number("NUMBER", 1)
 
 
+def test_a_choice_is_one_of_its_texts_and_the_first_by_default() -> None:
+    assert Environment({"KIND": " EXPRESS "}).choice("KIND", ("STANDARD", "EXPRESS")) == "EXPRESS"
+    assert Environment({"KIND": ""}).choice("KIND", ("STANDARD", "EXPRESS")) == "STANDARD"
+
+
+@pytest.mark.parametrize("value", ["express", "EXPRES", "STANDARD,EXPRESS", "0"])
+def test_anything_else_is_no_choice(value: str) -> None:
+    with pytest.raises(SettingsError, match="KIND must be one of STANDARD, EXPRESS"):
+        Environment({"KIND": value}).choice("KIND", ("STANDARD", "EXPRESS"))
+
+
 def test_an_error_never_shows_the_value() -> None:
     for read in (Environment({"NAME": "secret"}).flag, Environment({"NAME": "secret"}).number):
         with pytest.raises(SettingsError) as caught:
@@ -108,6 +119,8 @@ def test_a_function_without_what_it_needs_says_which_variable_it_is(
         ("rpc", "TASK_RETENTION_DAYS", "-1"),
         ("executor", "INLINE_WAIT_SECONDS", "x"),
         ("executor", "TASK_TIMEOUT_SECONDS", "nan"),
+        ("executor", "WORKFLOW_TYPE", "FAST"),
+        ("rpc", "WORKFLOW_TYPE", "express"),
         ("notifier", "FIRST_ATTEMPT_SECONDS", "x"),
         ("notifier", "ALLOW_INSECURE_WEBHOOKS", "x"),
         ("redelivery", "ALLOW_INSECURE_WEBHOOKS", "x"),

@@ -11,11 +11,17 @@ from typing import Literal, TypedDict
 
 from .lifecycle import agent_message, with_status
 from .model import TaskState
-from .ports import Clock, Conflict, TaskStore, Unavailable, Workflow
+from .ports import Clock, Conflict, TaskStore, Unavailable, Watch, Workflow
 from .records import ResumeToken, TaskRecord
 from .tasks import expiry
 
 _TRIES = 5
+
+STARTED = 20.0
+"""Seconds: a task that is older and still submitted has no execution, or one that cannot begin."""
+
+OVER = 330.0
+"""Seconds: no Express execution of a task that is older does anything. It lives for 300, and began with the task."""
 
 
 class Directive(TypedDict, total=False):
@@ -27,12 +33,13 @@ class Directive(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Caretaker:
-    """The parts of a task's life that are the same for every agent."""
+    """The parts of a task's life that are the same for every agent. ``watch`` is there where executions are Express."""
 
     store: TaskStore
     workflow: Workflow
     clock: Clock
     retention: timedelta = timedelta(days=30)
+    watch: Watch | None = None
 
     def await_input(self, task_id: str, token: str) -> None:
         """Keep the token with which the execution goes on when the client answers.
@@ -70,6 +77,13 @@ class Caretaker:
                 return {"next": "done"}
         raise Unavailable
 
+    def look_after(self, task_id: str) -> Literal["started", "resumed", "failed"] | None:
+        """Do what the task needs from outside to go on, or to end; what it was, or None. Harmless if it needs nothing.
+
+        Raises :class:`Unavailable`: to be called again.
+        """
+        return self.revive(task_id) if self.watch is None else self._watch_over(task_id, self.watch)
+
     def revive(self, task_id: str) -> Literal["started", "resumed"] | None:
         """Do again what a request may have failed to do after its write: start the execution of a new task, or let it
         go on after an answer. Harmless where it was done."""
@@ -82,6 +96,24 @@ class Caretaker:
         if record.resume_token is not None and record.resume_token.run == record.cursor.run:
             self.workflow.resume(record.resume_token.token)
             return "resumed"
+        return None
+
+    def _watch_over(self, task_id: str, watch: Watch) -> Literal["started", "failed"] | None:
+        """An Express execution may end past every catch, and nothing tells of it: so a task is looked at until it has
+        ended, and ended once no execution can do so. A second start is a second execution, harmless but not free: so
+        a task whose own start is probably under way gets none."""
+        record = self.store.get(task_id)
+        if record is None or record.terminal:
+            return None
+        age = (self.clock() - record.created_at).total_seconds()
+        if age >= OVER:
+            self.fail(task_id)
+            return "failed"
+        submitted = record.state is TaskState.SUBMITTED
+        watch.later(task_id, (STARTED if submitted and age < STARTED else OVER) - age)
+        if submitted and age >= STARTED:
+            self.workflow.start(task_id)
+            return "started"
         return None
 
     def _end(self, record: TaskRecord, text: str) -> None:

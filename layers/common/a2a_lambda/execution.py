@@ -22,6 +22,7 @@ from .agent import Agent, AgentError, Step
 from .blobs import offloaded
 from .caretaker import Directive, failed
 from .context import RunOfStep, TaskContext, TaskWrite, checked_state
+from .express import Express, ExpressError
 from .lifecycle import MAX_DOCUMENT, agent_message, with_artifact, with_status
 from .model import INTERRUPTED, TERMINAL, Message, Task, TaskState, dumps
 from .ports import Blobs, Clock, Conflict, TaskStore, Unavailable
@@ -68,7 +69,10 @@ class Executor:
 
     ``inline_wait`` is the longest wait in seconds that is slept through here: a second of this function costs less
     than the two state transitions that a wait in the state machine takes. ``on_failure`` is told of steps that raise,
-    ``fetch`` is behind ``task.fetch``, ``blobs`` takes what is too large for the table (None: nothing is).
+    ``fetch`` is behind ``task.fetch``, ``blobs`` takes what is too large for the table (None: nothing is). ``express``
+    are the limits of an Express workflow (None: it is a Standard one).
+
+    Raises :class:`AgentError` for an agent without steps, or one that Express cannot run.
     """
 
     agent: Agent
@@ -82,10 +86,13 @@ class Executor:
     timer: Timer = field(default_factory=NoTimer)
     blobs: Blobs | None = None
     fetch: Fetch = field(default_factory=lambda: Web(WebhookPolicy()))
+    express: Express | None = None
 
     def __post_init__(self) -> None:
         if not self.agent.steps:
             raise AgentError(f"agent {self.agent.name!r} has no steps")
+        if self.express is not None:
+            self.express.check(self.agent)
 
     def run(self, task_id: str, remaining_ms: Callable[[], int]) -> Directive:
         """Go on with the task until it ends, asks its client, has to wait, or the invocation has done its share.
@@ -158,7 +165,8 @@ class Executor:
             assert cursor.step is not None
             step = self.agent.step_named(cursor.step)
             left = remaining_ms() / 1_000
-            seconds = min(step.timeout or math.inf, left - min(_RESERVE, left / 5))
+            task_has = (self._deadline(run.record) - self.clock()).total_seconds()
+            seconds = min(step.timeout or math.inf, left - min(_RESERVE, left / 5), task_has)
             until = self.clock() + timedelta(seconds=seconds)
             context = TaskContext(
                 run,
@@ -192,6 +200,8 @@ class Executor:
             run.write(TaskWrite(pending, TaskState.COMPLETED))
             return
         wait = following.wait if asked.wait is None else asked.wait
+        if not self._fits(run.record, wait):
+            raise ExpressError(f"step {step.name!r} waits {wait:.0f} s, which is longer than its task has in Express")
         after = Cursor(run.record.cursor.run + 1, following.name, wake_at=self.after(wait), state=state)
         run.advance(TaskWrite(pending), after)
 
@@ -203,11 +213,14 @@ class Executor:
         step = next((step for step in self.agent.steps if step.name == cursor.step), None)
         retry = step.retry if step is not None and not isinstance(error, AgentError) else None
         failures = cursor.attempt + 1
-        if retry is not None and isinstance(error, retry.on) and failures < retry.attempts:
+        again = retry is not None and isinstance(error, retry.on) and failures < retry.attempts
+        if retry is not None and again and self._fits(run.record, retry.pause(failures)):
             wake_at = self.after(retry.pause(failures))
             run.advance(TaskWrite(), replace(cursor, attempt=failures, wake_at=wake_at))
             return
         reason = "took longer than it may" if isinstance(error, StepTimeout) else "failed"
+        if isinstance(error, ExpressError):
+            reason = "needs what this deployment cannot do"
         text = f"Step {cursor.step!r} of the agent {reason}."
         run.advance(TaskWrite(state=TaskState.FAILED, parts=[{"text": text}]), cursor)
 
@@ -215,7 +228,14 @@ class Executor:
         longest = self.task_timeout
         if self.agent.timeout is not None:
             longest = min(longest, timedelta(seconds=self.agent.timeout))
+        if self.express is not None:
+            longest = min(longest, timedelta(seconds=self.express.task_seconds))
         return record.created_at + longest
+
+    def _fits(self, record: TaskRecord, wait: float) -> bool:
+        """Whether the task will still be running after so many seconds. A Standard workflow waits until it is not: its
+        client may cancel, and hears when the time is over. An Express one would only pay for that."""
+        return self.express is None or self.clock() + timedelta(seconds=wait) < self._deadline(record)
 
     def _delay(self, cursor: Cursor) -> float:
         return (cursor.wake_at - self.clock()).total_seconds() if cursor.wake_at else 0.0
@@ -258,8 +278,11 @@ class _Run:
         """The next write of this run, unless an earlier try of the same run has made it.
 
         One that ends the run was not made yet, or the task would not be in this run: it is never skipped, even if a
-        step that does not repeat itself exactly arrives at it sooner than before.
+        step that does not repeat itself exactly arrives at it sooner than before. Raises :class:`ExpressError` for a
+        question that nobody would wait for.
         """
+        if self._executor.express is not None and change.state in INTERRUPTED:
+            raise ExpressError("an Express workflow cannot wait for the client's answer")
         self._place += 1
         if self._place > self._recorded or change.state in TERMINAL | INTERRUPTED:
             self.advance(change, self._cursor_after(change))

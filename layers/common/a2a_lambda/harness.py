@@ -20,6 +20,7 @@ from .blobs import PREFIX
 from .caretaker import Directive
 from .changes import changes
 from .execution import Executor, StepFailure
+from .express import Express
 from .model import Artifact, Json, Message, Part, Task, text_of
 from .operations import SendMessage
 from .push_configs import PushConfigService
@@ -91,14 +92,16 @@ def run_agent(
     answers: Sequence[Said] = (),
     fetch: Fetch | None = None,
     crashing: bool = False,
+    express: bool = False,
 ) -> AgentRun:
     """Run a task to its end, or to a question to which there is no answer left.
 
     ``message`` and ``answers`` are texts or parts. ``fetch`` answers ``task.fetch``; without it every call fails.
     ``crashing``: the function dies after every write and is called again, as on the worst of days; the result of an
-    agent that keeps to the rules is the same. Raises :class:`AgentError` if the agent uses the step API wrongly.
+    agent that keeps to the rules is the same. ``express``: as in an Express workflow with the template's limits. Raises
+    :class:`AgentError` if the agent uses the step API wrongly, or needs what Express cannot do.
     """
-    world = _World(agent, fetch or _no_web, crashing)
+    world = _World(agent, fetch or _no_web, crashing, Express() if express else None)
     task_id = world.send(message)
     left = list(answers)
     for invocation in range(1, _MOST_INVOCATIONS + 1):
@@ -129,7 +132,7 @@ class _FragileTasks(MemoryTasks):
 
 
 class _World:
-    def __init__(self, agent: Agent, fetch: Fetch, crashing: bool) -> None:
+    def __init__(self, agent: Agent, fetch: Fetch, crashing: bool, express: Express | None) -> None:
         self.time = VirtualTime()
         self._start = self.time.now
         self._crashing = crashing
@@ -140,7 +143,14 @@ class _World:
         self._messages = 0
         self._blobs = MemoryBlobs()
         self._executor = Executor(
-            agent, self._tasks, self.time, self.time.sleep, self._failed, blobs=self._blobs, fetch=fetch
+            agent,
+            self._tasks,
+            self.time,
+            self.time.sleep,
+            self._failed,
+            blobs=self._blobs,
+            fetch=fetch,
+            express=express,
         )
 
     def send(self, said: Said, task_id: str | None = None) -> str:

@@ -126,16 +126,24 @@ class PushConfigStore(Protocol):
 
 
 class Workflow(Protocol):
-    """The state machine: one execution per task."""
+    """The state machine: one execution per task. (An Express one may have two at once, and none can be stopped.)"""
 
     def start(self, task_id: str) -> None:
-        """Start the task's execution. Nothing happens if it has been started before."""
+        """Start the task's execution. Nothing happens if it has been started before; Express starts another."""
 
     def stop(self, task_id: str) -> None:
-        """Stop the task's execution, if it runs."""
+        """Stop the task's execution, if it runs. Nothing happens where it cannot be stopped: it finds that its task
+        has ended."""
 
     def resume(self, token: str) -> None:
         """Let a waiting execution go on. Nothing happens if it no longer waits."""
+
+
+class Watch(Protocol):
+    """Brings a task back to the caretaker."""
+
+    def later(self, task_id: str, seconds: float) -> None:
+        """Have the caretaker look at the task in so many seconds, once or more often. At most 900."""
 
 
 class Blobs(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -31,6 +31,13 @@ class Environment:
         if value not in ("true", "false"):
             raise SettingsError(f"the environment variable {name} must be true or false")
         return value == "true"
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        """One of several texts; the first if there is none."""
+        value = self.text(name, choices[0])
+        if value not in choices:
+            raise SettingsError(f"the environment variable {name} must be one of {', '.join(choices)}")
+        return value
 
     def number(self, name: str, default: float) -> float:
         """A number that is not negative."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..model import dumps
+from ..settings import Environment
 from .clients import client, code_of, guarded
 
 
@@ -47,3 +48,25 @@ class StateMachine:
         except ClientError as error:
             if code_of(error) not in ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken"):
                 raise
+
+
+class ExpressStateMachine(StateMachine):
+    """The state machine where it is Express: nothing keeps a second execution of a name from running beside the first,
+    none can be stopped, and none waits for a token."""
+
+    def stop(self, task_id: str) -> None:
+        """See :class:`~..ports.Workflow`."""
+
+    def resume(self, token: str) -> None:
+        """See :class:`~..ports.Workflow`."""
+
+
+def is_express(env: Environment) -> bool:
+    """Whether the stack's executions are Express (``WORKFLOW_TYPE``)."""
+    return env.choice("WORKFLOW_TYPE", ("STANDARD", "EXPRESS")) == "EXPRESS"
+
+
+def state_machine(env: Environment) -> StateMachine:
+    """The stack's state machine. Raises :class:`~..settings.SettingsError`."""
+    kind = ExpressStateMachine if is_express(env) else StateMachine
+    return kind(env.text("STATE_MACHINE_ARN"))
