@@ -1,4 +1,7 @@
-"""The template as data: short forms (`!Ref x`) become long ones (`{"Ref": "x"}`)."""
+"""The template as data: short forms (`!Ref x`) become long ones (`{"Ref": "x"}`).
+
+As it is deployed with each WorkflowType: what its two conditions decide is decided, other conditions stay.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,36 @@ def _function(loader: _CloudFormationLoader, suffix: str, node: yaml.Node) -> di
 _CloudFormationLoader.add_multi_constructor("!", _function)
 
 
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
+def _deployed(node: Any, holds: dict[str, bool]) -> Any:
+    """Without what the conditions in ``holds`` leave out."""
+    if isinstance(node, list):
+        return [each for each in (_deployed(each, holds) for each in node) if each != NO_VALUE or NO_VALUE in node]
+    if not isinstance(node, dict):
+        return node
+    match node:
+        case {"Fn::If": [condition, then, otherwise]} if condition in holds:
+            return _deployed(then if holds[condition] else otherwise, holds)
+    kept = {key: _deployed(value, holds) for key, value in node.items() if holds.get(_condition_of(value), True)}
+    return {key: value for key, value in kept.items() if value != NO_VALUE or node[key] == NO_VALUE}
+
+
+def _condition_of(node: Any) -> str:
+    return node["Condition"] if isinstance(node, dict) and isinstance(node.get("Condition"), str) else ""
+
+
+@pytest.fixture(scope="session", params=["STANDARD", "EXPRESS"])
+def workflow_type(request: pytest.FixtureRequest) -> str:
+    """The parameter WorkflowType: what is said of the template holds for both."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def template() -> dict[str, Any]:
-    return yaml.load((ROOT / "template.yaml").read_text(), _CloudFormationLoader)
+def template(workflow_type: str) -> dict[str, Any]:
+    written = yaml.load((ROOT / "template.yaml").read_text(), _CloudFormationLoader)
+    return _deployed(written, {f"Runs{kind.capitalize()}": kind == workflow_type for kind in ("STANDARD", "EXPRESS")})
 
 
 @pytest.fixture(scope="session")
@@ -65,14 +95,22 @@ def functions(of_type) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def workflow(resources: dict[str, Any]) -> dict[str, Any]:
+def machine(of_type) -> str:
+    """The logical id of the state machine: there is one, whatever its type."""
+    (name,) = of_type("AWS::Serverless::StateMachine")
+    return name
+
+
+@pytest.fixture(scope="session")
+def workflow(resources: dict[str, Any], machine: str) -> dict[str, Any]:
     """The state machine as it is deployed, with each substitution replaced by a value of the parameter's type."""
-    properties = resources["TaskStateMachine"]["Properties"]
+    properties = resources[machine]["Properties"]
     text = (ROOT / properties["DefinitionUri"]).read_text()
     names = set(re.findall(r"\$\{(\w+)\}", text))
     assert names == set(properties["DefinitionSubstitutions"]), (
         "the template and the workflow name different substitutions"
     )
     for number, name in enumerate(sorted(names), start=1):
-        text = text.replace(f"${{{name}}}", str(number) if name.endswith("Seconds") else f"arn:of:{name}")
+        value = {"Partition": "aws-cn", "InputTimeoutSeconds": str(number), "LooksPerExecution": "1500"}
+        text = text.replace(f"${{{name}}}", value.get(name, f"arn:of:{name}"))
     return json.loads(text)

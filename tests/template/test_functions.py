@@ -22,6 +22,7 @@ COMMON = {
 OWN = {
     "rpc": {
         "ARTIFACTS_BUCKET",
+        "WORKFLOW_TYPE",
         "STATE_MACHINE_ARN",
         "AGENT_MODULE",
         "PUSH_NOTIFICATIONS",
@@ -35,8 +36,10 @@ OWN = {
         "WEBHOOK_SIGNING",
         "SIGNING_KEY",
     },
-    "caretaker": {"STATE_MACHINE_ARN", "TASK_RETENTION_DAYS"},
+    "caretaker": {"WORKFLOW_TYPE", "STATE_MACHINE_ARN", "TASK_RETENTION_DAYS"},
     "executor": {
+        "WORKFLOW_TYPE",
+        "STEP_TIMEOUT_SECONDS",
         "ARTIFACTS_BUCKET",
         "AGENT_MODULE",
         "INLINE_WAIT_SECONDS",
@@ -76,11 +79,12 @@ def test_there_are_five_functions(functions):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_function_is_given_the_settings_that_it_reads_and_no_others(template, functions, name):
+def test_a_function_is_given_the_settings_that_it_reads_and_no_others(template, functions, name, workflow_type):
     shared = set(template["Globals"]["Function"]["Environment"]["Variables"])
     own = set(functions[name]["Environment"]["Variables"])
 
-    assert shared | own == COMMON | OWN[name]
+    watching = {"WATCH_QUEUE_URL"} if (name, workflow_type) == ("caretaker", "EXPRESS") else set()
+    assert shared | own == COMMON | OWN[name] | watching
     assert not shared & own
 
 
@@ -158,9 +162,9 @@ def test_the_caretaker_hears_of_new_and_of_answered_tasks_only(functions):
     assert "ReportBatchItemFailures" in source["FunctionResponseTypes"]
 
 
-def test_the_caretaker_hears_of_executions_that_ended_badly(functions):
+def test_the_caretaker_hears_of_executions_that_ended_badly(functions, machine):
     pattern = functions["caretaker"]["Events"]["ExecutionEnded"]["Properties"]["Pattern"]
 
     assert pattern["source"] == ["aws.states"]
-    assert pattern["detail"]["stateMachineArn"] == [{"Ref": "TaskStateMachine"}]
+    assert pattern["detail"]["stateMachineArn"] == [{"Ref": machine}]
     assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]

@@ -21,6 +21,19 @@ MAY_NAME_ALL_RESOURCES = {
 # Beside a role, because what they allow depends on that role.
 EXTRA_POLICIES = {"TaskStateMachineSuccessionPolicy"}
 
+# What only Standard executions can be asked for, and what only Express ones need: (resource, actions) by role.
+ONLY_STANDARD = {
+    "RpcRole": {"*": {"states:SendTaskSuccess"}, "executions of TaskStateMachine": {"states:StopExecution"}},
+    "ExecutorRole": {"*": {"states:SendTaskSuccess"}},
+    "CaretakerRole": {"*": {"states:SendTaskSuccess"}},
+    "TaskStateMachineSuccessionPolicy": {"TaskStateMachine": {"states:StartExecution"}},
+}
+ONLY_EXPRESS = {
+    "CaretakerRole": {
+        "WatchQueue": {"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+    },
+}
+
 ALLOWED = {
     "RpcRole": {
         "RpcLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
@@ -43,23 +56,19 @@ ALLOWED = {
             "dynamodb:Query",
         },
         "PushConfigsTable/index/byOwner": {"dynamodb:Query"},
-        "TaskStateMachine": {"states:StartExecution"},
-        "*": {"states:SendTaskSuccess"},
-        "executions of TaskStateMachine": {"states:StopExecution"},
+        "the state machine": {"states:StartExecution"},
     },
     "ExecutorRole": {
         "ExecutorLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
         "ArtifactsBucket/*": {"s3:PutObject"},
         "TasksTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
-        "*": {"states:SendTaskSuccess"},
     },
     "CaretakerRole": {
         "CaretakerLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
         "stream of TasksTable": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
         "TasksTable/stream/*": {"dynamodb:ListStreams"},
         "TasksTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
-        "TaskStateMachine": {"states:StartExecution"},
-        "*": {"states:SendTaskSuccess"},
+        "the state machine": {"states:StartExecution"},
         "StreamFailuresQueue": {"sqs:SendMessage"},
     },
     "NotifierRole": {
@@ -83,7 +92,7 @@ ALLOWED = {
         },
         "DeadLetterQueue": {"sqs:SendMessage"},
     },
-    "TaskStateMachineSuccessionPolicy": {"TaskStateMachine": {"states:StartExecution"}},
+    "TaskStateMachineSuccessionPolicy": {},
     "TaskStateMachineRole": {"ExecutorFunction": {"lambda:InvokeFunction"}},
 }
 
@@ -121,7 +130,7 @@ def statements(of_type):
 
 
 @pytest.mark.parametrize("role", sorted(ALLOWED))
-def test_a_role_allows_what_its_function_does_and_nothing_else(of_type, role):
+def test_a_role_allows_what_its_function_does_and_nothing_else(of_type, role, workflow_type, machine):
     allowed: dict[str, set[str]] = {}
     for name, statement in statements(of_type):
         if name == role and statement["Sid"] != "SendTraces":
@@ -129,12 +138,14 @@ def test_a_role_allows_what_its_function_does_and_nothing_else(of_type, role):
             for resource in as_list(statement["Resource"]):
                 allowed.setdefault(place(resource), set()).update(as_list(statement["Action"]))
 
-    assert allowed == ALLOWED[role]
+    only = ONLY_STANDARD if workflow_type == "STANDARD" else ONLY_EXPRESS
+    always = {machine if where == "the state machine" else where: actions for where, actions in ALLOWED[role].items()}
+    assert allowed == {**always, **only.get(role, {})}
 
 
-def test_there_are_no_roles_but_these(of_type):
+def test_there_are_no_roles_but_these(of_type, workflow_type):
     assert set(of_type("AWS::IAM::Role")) == set(ALLOWED) - EXTRA_POLICIES
-    assert set(of_type("AWS::IAM::Policy")) == EXTRA_POLICIES
+    assert set(of_type("AWS::IAM::Policy")) == (EXTRA_POLICIES if workflow_type == "STANDARD" else set())
 
 
 def test_no_statement_allows_every_action(of_type):
@@ -143,12 +154,13 @@ def test_no_statement_allows_every_action(of_type):
         assert "NotAction" not in statement
 
 
-def test_no_statement_is_about_every_resource(of_type):
+def test_no_statement_is_about_every_resource(of_type, workflow_type):
     everywhere = {
         (name, statement["Sid"]) for name, statement in statements(of_type) if "*" in as_list(statement["Resource"])
     }
 
-    assert everywhere == MAY_NAME_ALL_RESOURCES
+    tokens = workflow_type == "STANDARD"
+    assert everywhere == {entry for entry in MAY_NAME_ALL_RESOURCES if tokens or entry[1] != "ResumeExecutions"}
 
 
 def test_every_statement_names_resources_of_this_stack(of_type):

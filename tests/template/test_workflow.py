@@ -1,12 +1,12 @@
-"""The state machine after substitution: what waits, what is repeated, what is caught."""
+"""The state machine after substitution, Standard and Express: what is repeated, what is caught."""
 
 from __future__ import annotations
 
-import pytest
+import re
+
+from asl import calls, pauses
 
 from a2a_lambda.ports import Unavailable
-
-TASKS = ["AwaitInput", "ExpireInput", "FailTask", "RunStep"]
 
 
 def test_the_workflow_starts_with_a_step_and_ends_by_itself(workflow):
@@ -29,72 +29,54 @@ def test_every_state_that_is_named_exists_and_every_state_is_reached(workflow):
     assert targets == set(states)
 
 
-def test_these_states_call_the_executor_and_no_others(workflow):
-    tasks = [name for name, state in workflow["States"].items() if state["Type"] == "Task"]
-    callers = [name for name in tasks if "lambda:invoke" in workflow["States"][name]["Resource"]]
-
-    assert sorted(callers) == TASKS
-    assert set(tasks) - set(callers) == {"GoOnInAnother"}
-    for name in callers:
-        assert workflow["States"][name]["Arguments"]["FunctionName"] == "arn:of:ExecutorFunctionArn"
+def test_a_call_names_the_executor_and_the_partition_that_it_runs_in(workflow):
+    for state in calls(workflow).values():
+        assert state["Arguments"]["FunctionName"] == "arn:of:ExecutorFunctionArn"
+    for state in workflow["States"].values():
+        assert state.get("Resource", "arn:aws-cn:states:::").startswith("arn:aws-cn:states:::")
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_a_call_has_a_timeout_and_is_repeated_with_growing_and_random_pauses(workflow, name):
-    state = workflow["States"][name]
-
-    assert isinstance(state["TimeoutSeconds"], int)
-    for retry in state["Retry"]:
-        assert retry["BackoffRate"] >= 2
-        assert retry["JitterStrategy"] == "FULL"
-    # Class names alone would not match: every exception of a function may arrive under one name.
-    assert {"States.TaskFailed", "States.ALL"} & set(state["Retry"][-1]["ErrorEquals"])
+def test_a_call_has_a_timeout_and_is_repeated_with_growing_and_random_pauses(workflow):
+    for state in calls(workflow).values():
+        assert isinstance(state["TimeoutSeconds"], int)
+        for retry in state["Retry"]:
+            assert retry["BackoffRate"] >= 2
+            assert retry["JitterStrategy"] == "FULL"
+        # Class names alone would not match: every exception of a function may arrive under one name.
+        assert {"States.TaskFailed", "States.ALL"} & set(state["Retry"][-1]["ErrorEquals"])
 
 
-@pytest.mark.parametrize("name", ["AwaitInput", "ExpireInput", "RunStep"])
-def test_a_throttled_executor_is_waited_for_much_longer_than_a_failing_one(workflow, name):
-    throttled, failing = workflow["States"][name]["Retry"]
+def test_a_throttled_executor_is_waited_for_much_longer_than_a_failing_one(workflow):
+    for name, state in calls(workflow).items():
+        if name != "FailTask":
+            throttled, failing = state["Retry"]
+            assert {Unavailable.__name__, "Lambda.TooManyRequestsException"} <= set(throttled["ErrorEquals"])
+            assert sum(pauses(throttled)) > 4 * sum(pauses(failing))
 
-    assert {Unavailable.__name__, "Lambda.TooManyRequestsException"} <= set(throttled["ErrorEquals"])
-    assert throttled["MaxAttempts"] > 10 * failing["MaxAttempts"]
 
-
-@pytest.mark.parametrize("name", ["RunStep", "AwaitInput", "ExpireInput"])
-def test_whatever_goes_wrong_ends_in_a_failed_task(workflow, name):
-    assert workflow["States"][name]["Catch"][-1] == {"ErrorEquals": ["States.ALL"], "Next": "FailTask"}
+def test_whatever_goes_wrong_ends_in_a_failed_task(workflow):
+    for name, state in calls(workflow).items():
+        if name != "FailTask":
+            assert state["Catch"][-1] == {"ErrorEquals": ["States.ALL"], "Next": "FailTask"}
 
 
 def test_marking_a_task_as_failed_is_tried_longest(workflow):
-    attempts = {name: sum(retry["MaxAttempts"] for retry in workflow["States"][name]["Retry"]) for name in TASKS}
+    attempts = {name: sum(retry["MaxAttempts"] for retry in state["Retry"]) for name, state in calls(workflow).items()}
 
     assert max(attempts, key=attempts.__getitem__) == "FailTask"
 
 
-def test_an_answer_that_is_late_is_judged_by_the_task(workflow):
-    assert workflow["States"]["AwaitInput"]["Catch"][0] == {"ErrorEquals": ["States.Timeout"], "Next": "ExpireInput"}
-    assert workflow["States"]["ExpireInput"]["Next"] == "WhatNext"
+def test_both_workflows_take_the_same_directives(workflow, workflow_type):
+    answers = {
+        found[1]: branch["Next"]
+        for branch in workflow["States"]["WhatNext"]["Choices"]
+        if (found := re.fullmatch(r"\{% \$states.input.next = '(\w+)' %\}", branch["Condition"]))
+    }
 
-
-def test_waiting_for_the_client_is_not_repeated_when_its_time_is_over(workflow):
-    for retry in workflow["States"]["AwaitInput"]["Retry"]:
-        assert not {"States.Timeout", "States.ALL"} & set(retry["ErrorEquals"])
-
-
-def test_no_limit_of_the_workflow_races_with_the_functions_own(workflow, template):
-    longest = template["Parameters"]["StepTimeoutSeconds"]["MaxValue"]
-    for name in ["RunStep", "ExpireInput", "FailTask"]:
-        assert workflow["States"][name]["TimeoutSeconds"] > longest
-
-
-def test_no_execution_comes_near_the_events_that_it_can_have(resources):
-    looks = resources["TaskStateMachine"]["Properties"]["DefinitionSubstitutions"]["LooksPerExecution"]
-
-    events_of_a_look = 5 + 2 + 2  # RunStep, WhatNext, Wait
-    assert looks * events_of_a_look < 25_000 * 0.6  # the rest is for retries
-
-
-def test_the_executor_decides_what_comes_next(workflow):
-    choice = workflow["States"]["WhatNext"]
-
-    assert {branch["Next"] for branch in choice["Choices"]} == {"GoOnInAnother", "RunStep", "Wait", "AwaitInput"}
-    assert choice["Default"] == "Done"
+    assert (answers["step"], answers["wait"]) == ("RunStep", "Wait")
+    assert workflow["States"]["Wait"] == {
+        "Type": "Wait",
+        "Seconds": "{% $states.input.seconds %}",
+        "Next": "RunStep",
+    }
+    assert answers.get("input") == {"STANDARD": "AwaitInput", "EXPRESS": None}[workflow_type]
