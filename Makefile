@@ -14,6 +14,7 @@ CONFORMANCE_PORT ?= 9999
 WEBHOOK_PORT ?= 9293
 PARAMETERS ?=
 AGENT ?=
+WORKFLOW ?=
 DEMO ?=
 TESTS ?= tests
 
@@ -29,7 +30,10 @@ JS = $(if $(shell command -v npm),.venvs/js/.lock)
 bin = .venvs/$(1)/bin
 installed = $(patsubst %,.venvs/%/.lock,$(1))
 # The same for every command that takes template parameters: make up PARAMETERS="PushNotifications=false LogLevel=DEBUG"
-parameters = $(patsubst %,--parameter '%',$(PARAMETERS) $(if $(AGENT),AgentModule=$(AGENT)))
+parameters = $(patsubst %,--parameter '%',$(PARAMETERS) $(if $(AGENT),AgentModule=$(AGENT)) $(if $(WORKFLOW),WorkflowType=$(WORKFLOW)))
+
+# What Express cannot run is refused before anything is deployed.
+fits = $(if $(findstring WorkflowType=EXPRESS,$(parameters)),@$(call bin,local)/python demo/check_agent.py $(parameters))
 
 # The scenario of the demo agent is known: not one of its steps may go unseen.
 seed = $(if $(AGENT)$(findstring AgentModule,$(PARAMETERS)),,--agent-steps 3)
@@ -39,19 +43,24 @@ help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1	\2/' | expand -t 18
 	@echo
 	@echo '  Another agent: make demo AGENT=approval_agent DEMO="--message \"3 laptops\" --answer yes".'
-	@echo '  Template parameters: make up PARAMETERS="PushNotifications=false".  Another Python: make … PYTHON=/path/to/python'
+	@echo '  Template parameters: make up PARAMETERS="PushNotifications=false", make demo WORKFLOW=EXPRESS.  Another Python: make … PYTHON=/path/to/python'
 
 # ---------------------------------------------------------------------------------------------------------------- use it
 
-.PHONY: demo new-agent up down conformance status invoke
+.PHONY: demo new-agent check-agent up down conformance status invoke
 demo: $(call installed,local sam demo) ## run the push scenario on a local AWS that lives as long as it
+	$(fits)
 	@$(call bin,local)/python demo/local_aws.py run --needs-port $(WEBHOOK_PORT) $(parameters) \
 	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT) $(seed) $(DEMO)
 
 new-agent: .venvs/tools/.lock ## make an agent and its test from a template: make new-agent NAME=invoice_agent
 	@$(call bin,tools)/python demo/new_agent.py '$(NAME)'
 
+check-agent: $(call installed,dev) ## whether an agent can be deployed: make check-agent AGENT=invoice_agent WORKFLOW=EXPRESS
+	@$(call bin,dev)/python demo/check_agent.py $(parameters)
+
 up: $(call installed,local sam) ## start the local AWS (PORT=4580), deploy or update the template there, and leave it running
+	$(fits)
 	@$(call bin,local)/python demo/local_aws.py up --port $(PORT) $(parameters)
 
 conformance: $(call installed,local sam) ## start the conformance agent for test kits (CONFORMANCE_PORT=9999) until Ctrl-C
