@@ -31,7 +31,7 @@ def check(parameters: Mapping[str, str]) -> str:
     name, kind = parameters.get("AgentModule", "push_agent"), parameters.get("WorkflowType", "STANDARD")
     try:
         agent = getattr(importlib.import_module(name), "agent", None)
-    except Exception as error:  # noqa: BLE001  # it is somebody's code that runs here
+    except Exception as error:  # it is somebody's code that runs here
         raise AgentCheckError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
     if not isinstance(agent, Agent):
         raise AgentCheckError(f"{name} exports no agent")
