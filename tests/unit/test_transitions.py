@@ -46,3 +46,17 @@ def test_the_documentation_shows_the_present_costs():
     shown = text.split("<!-- transitions -->\n")[1].split("\n<!-- /transitions -->")[0]
 
     assert shown == transitions.document()
+
+
+def test_an_express_execution_is_paid_by_its_time_and_not_by_its_states():
+    inline, waited = (transitions.express_price(push_agent.agent, inline_wait=wait) for wait in (2, 0))
+
+    assert inline == waited
+    assert inline < 3 * transitions.PER_TRANSITION / 10
+
+
+def test_the_documentation_shows_the_present_costs_of_express():
+    text = (ROOT / "docs" / "agents.md").read_text()
+    shown = text.split("<!-- express -->\n")[1].split("\n<!-- /express -->")[0]
+
+    assert shown == transitions.express_document()
