@@ -32,8 +32,9 @@ installed = $(patsubst %,.venvs/%/.lock,$(1))
 # The same for every command that takes template parameters: make up PARAMETERS="PushNotifications=false LogLevel=DEBUG"
 parameters = $(patsubst %,--parameter '%',$(PARAMETERS) $(if $(AGENT),AgentModule=$(AGENT)) $(if $(WORKFLOW),WorkflowType=$(WORKFLOW)))
 
-# What Express cannot run is refused before anything is deployed.
-fits = $(if $(findstring WorkflowType=EXPRESS,$(parameters)),@$(call bin,local)/python demo/check_agent.py $(parameters))
+# What Express cannot run is refused before anything is deployed. It takes the environment that has all of the layer.
+express = $(findstring WorkflowType=EXPRESS,$(parameters))
+fits = $(if $(express),@$(call bin,dev)/python demo/check_agent.py $(parameters))
 
 # The scenario of the demo agent is known: not one of its steps may go unseen.
 seed = $(if $(AGENT)$(findstring AgentModule,$(PARAMETERS)),,--agent-steps 3)
@@ -48,7 +49,7 @@ help: ## show this
 # ---------------------------------------------------------------------------------------------------------------- use it
 
 .PHONY: demo new-agent check-agent up down conformance status invoke
-demo: $(call installed,local sam demo) ## run the push scenario on a local AWS that lives as long as it
+demo: $(call installed,local sam demo $(if $(express),dev)) ## run the push scenario on a local AWS that lives as long as it
 	$(fits)
 	@$(call bin,local)/python demo/local_aws.py run --needs-port $(WEBHOOK_PORT) $(parameters) \
 	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT) $(seed) $(DEMO)
@@ -59,7 +60,7 @@ new-agent: .venvs/tools/.lock ## make an agent and its test from a template: mak
 check-agent: $(call installed,dev) ## whether an agent can be deployed: make check-agent AGENT=invoice_agent WORKFLOW=EXPRESS
 	@$(call bin,dev)/python demo/check_agent.py $(parameters)
 
-up: $(call installed,local sam) ## start the local AWS (PORT=4580), deploy or update the template there, and leave it running
+up: $(call installed,local sam $(if $(express),dev)) ## start the local AWS (PORT=4580), deploy or update the template there, and leave it running
 	$(fits)
 	@$(call bin,local)/python demo/local_aws.py up --port $(PORT) $(parameters)
 
