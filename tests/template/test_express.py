@@ -51,6 +51,7 @@ def test_the_last_resort_has_several_tries_before_the_execution_ends(workflow):
     tries = [sum(pauses(last_resort)[:count]) for count in range(last_resort["MaxAttempts"])]
     assert len([start for start in tries if start < left]) >= 4
     assert sum(pauses(last_resort)) > EXECUTION, "it is tried until the execution ends"
+    assert calls(workflow)["FailTask"]["TimeoutSeconds"] < left, "one that hangs leaves time for another"
     assert "second 240" in workflow["Comment"]
     assert f"{retries} s" in workflow["Comment"]
 
