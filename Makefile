@@ -16,6 +16,7 @@ PARAMETERS ?=
 AGENT ?=
 WORKFLOW ?=
 DEMO ?=
+RECEIVER ?=
 TESTS ?= tests
 
 # The first Python that runs: a name on PATH may be a shim that only says that its version is not installed.
@@ -48,7 +49,7 @@ help: ## show this
 
 # ---------------------------------------------------------------------------------------------------------------- use it
 
-.PHONY: demo new-agent check-agent up down conformance status invoke
+.PHONY: demo new-agent check-agent up down conformance status invoke receiver
 demo: $(call installed,local sam demo $(if $(express),dev)) ## run the push scenario on a local AWS that lives as long as it
 	$(fits)
 	@$(call bin,local)/python demo/local_aws.py run --needs-port $(WEBHOOK_PORT) $(parameters) \
@@ -76,6 +77,10 @@ status: $(call installed,local) ## show where make up answers
 invoke: $(call installed,local sam) ## call one function of it: make invoke FUNCTION=rpc EVENT=events/….json
 	@if [ -z "$(FUNCTION)" ] || [ -z "$(EVENT)" ]; then echo 'usage: make invoke FUNCTION=rpc EVENT=events/….json' >&2; exit 2; fi
 	@$(call bin,local)/python demo/local_aws.py invoke '$(FUNCTION)' '$(EVENT)'
+
+receiver: .venvs/demo/.lock ## show what the local AWS pushes to http://localhost:9293/webhook (RECEIVER=--misbehave)
+	@$(call bin,demo)/python demo/receiver.py --port $(WEBHOOK_PORT) \
+	    --agent 'http://127.0.0.1:$(PORT)/_aws/execute-api/a2a/$$default' $(RECEIVER)
 
 .PHONY: dead-letters redrive
 dead-letters: $(call installed,local sam) ## what the local AWS has given up (TASK=… CONFIG=…)

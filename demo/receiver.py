@@ -1,80 +1,75 @@
-"""A webhook receiver for people: `python demo/receiver.py --port 9293 [--token SECRET] [--agent URL]` shows the pushes.
+"""A webhook receiver for people: shows what an agent pushes, and misbehaves on request.
 
-With `--agent` every push has to be signed by that agent (`verify.py`, which needs `cryptography`).
-To take pushes in a web application, copy `handle` and what it calls. In Flask the view is
-`text, status = handle(request.headers, request.get_data())[::-1]`, in FastAPI
-`status, text = handle(request.headers, await request.body())`.
+    python demo/receiver.py [--port 9293] [--agent URL] [--token SECRET] [--misbehave]
+
+`make receiver` starts it for the local AWS. What takes the pushes is `webhook.py`: copy that into an application.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import hmac
 import json
+import os
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+from urllib.parse import urlsplit
 
+try:
+    import jwt
+except ImportError:  # a person's own Python
+    sys.exit("receiver: needs PyJWT. Run: make receiver, or: pip install 'pyjwt[crypto]'")
+
+import misbehaviour
+from misbehaviour import Misbehaviour, Server
+from webhook import Webhook
+
+HOST = "127.0.0.1"
 MAX_BODY = 1_000_000  # bytes
-REMEMBERED = 10_000
-SEEN: OrderedDict[str, None] = OrderedDict()  # an application with several processes keeps this in its database
-LOCK = threading.Lock()
+MAX_URLS = 10_000
+EPILOG = f"""
+With --misbehave the query of the URL that is registered says what to do, and when, such as
+http://localhost:9293/webhook?status=503&times=3
+
+{misbehaviour.describe()}
+"""
 
 
-def handle(
-    headers: Mapping[str, str],
-    body: bytes,
-    token: str | None = None,
-    show: Callable[[str], object] = print,
-    genuine: Callable[[Mapping[str, str], bytes], bool] | None = None,
-) -> tuple[int, str]:
-    """Takes one push; returns the HTTP status and the text to answer with. ``genuine`` checks its signatures.
+@dataclass(frozen=True)
+class Arrival:
+    """One POST: when it came, to which path and query, its headers (names in lower case) and body.
 
-    Delivery is at least once, and the `webhook-id` is the same on every attempt: a duplicate is acknowledged, since
-    the agent repeats whatever is not answered with 2xx, but must have no second effect.
+    ``taken`` says whether it counts as received, ``status`` and ``text`` what it is answered with (0: not at all).
     """
-    headers = {name.lower(): value for name, value in headers.items()}
-    if not authentic(headers, body, token, genuine):
-        return 401, "unauthorized"
-    try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError):
-        payload = None
-    if not isinstance(payload, dict):
-        return 400, "not a JSON object"
-    event = headers.get("webhook-id", "")
-    with LOCK:
-        duplicate = event in SEEN
-        line = f"{event or '-'}  {describe(payload)}" + ("  (duplicate)" if duplicate else "")
-        show(f"{datetime.now():%H:%M:%S.%f}"[:-3] + "  " + plain(line))
-        # Remembered after the work: what fails halfway has to be taken when it comes again.
-        if event:
-            SEEN[event] = None
-        if len(SEEN) > REMEMBERED:
-            SEEN.popitem(last=False)
-    return 200, "duplicate" if duplicate else "ok"
+
+    moment: datetime
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+    taken: bool
+    status: int
+    text: str
 
 
-def authentic(
-    headers: Mapping[str, str],
-    body: bytes,
-    token: str | None,
-    genuine: Callable[[Mapping[str, str], bytes], bool] | None,
-) -> bool:
-    """Whether the agent sent this. Every proof of it belongs here, where `body` still is the bytes that were sent."""
-    shown = headers.get("x-a2a-notification-token", "")
-    if token is not None and not hmac.compare_digest(shown.encode(), token.encode()):
-        return False
-    return genuine is None or genuine(headers, body)
+def line(arrival: Arrival) -> str:
+    """What a person is shown of it. Nothing of a push that is refused: it may be a stranger's."""
+    shown = f"  {describe(arrival.body)}" if arrival.taken else ""
+    told = f"{arrival.headers.get('webhook-id', '-')}{shown}  ({arrival.status or 'no answer'}: {arrival.text})"
+    return f"{arrival.moment.astimezone():%H:%M:%S.%f}"[:-3] + "  " + plain(told.removesuffix("  (200: ok)"))
 
 
-def describe(payload: dict[str, Any]) -> str:
+def describe(body: bytes) -> str:
     """The dialect of a body, then the state and its message, or the artifact."""
+    payload = json.loads(body)
+    if not isinstance(payload, dict):
+        return "not a JSON object"
     dialect = "v0.3" if "kind" in payload else "legacy" if "type" in payload else "v1.0"
     inner = ("statusUpdate", "artifactUpdate", "task", "message") if dialect == "v1.0" else ()
     event = next((payload[name] for name in inner if name in payload), payload)
@@ -94,65 +89,127 @@ def member(of: object, name: str) -> Any:
     return of.get(name) if isinstance(of, dict) else None
 
 
-def plain(line: str) -> str:
+def plain(text: str) -> str:
     """At most 200 characters, none of which steers the terminal."""
-    return "".join(char if char.isprintable() else " " for char in line[:200])
+    return "".join(char if char.isprintable() else " " for char in text[:200])
 
 
-def make_server(
-    port: int,
-    token: str | None,
-    show: Callable[[str], object],
-    genuine: Callable[[Mapping[str, str], bytes], bool] | None = None,
-) -> ThreadingHTTPServer:
-    """`handle` behind an HTTP server on loopback. Raises OSError or OverflowError if it cannot listen."""
+class Receiver(Server):
+    """`Webhook`s behind an HTTP server on loopback, one for each URL. ``show`` gets each POST before it is answered.
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 10  # seconds; a sender that stalls must not keep its thread
+    ``public_url`` is what a tunnel makes of the root. Raises OSError or OverflowError if it cannot listen.
+    """
 
-        def do_POST(self) -> None:
-            size = self.headers.get("Content-Length", "")
-            if size.isdecimal() and len(size) < 9 and int(size) <= MAX_BODY:
-                status, text = handle(dict(self.headers.items()), self.rfile.read(int(size)), token, show, genuine)
-            else:
-                status, text = 413, "no Content-Length, or too large"
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text.encode())
+    def __init__(
+        self,
+        port: int,
+        show: Callable[[Arrival], object],
+        *,
+        token: str | None = None,
+        keys: jwt.PyJWKClient | None = None,
+        public_url: str | None = None,
+        misbehave: bool = False,
+    ) -> None:
+        super().__init__((HOST, port), _Handler)
+        self.show = show
+        self._token, self._keys, self._misbehave = token, keys, misbehave
+        roots = [f"http://{name}:{self.server_port}" for name in ("localhost", HOST)]
+        self._roots = [*roots, public_url.rstrip("/")] if public_url else roots
+        self._lock = threading.Lock()
+        self._made: OrderedDict[str, tuple[Webhook, Misbehaviour]] = OrderedDict()
 
-        def log_message(self, format: str, *args: object) -> None:
-            """`handle` shows what came."""
+    def at(self, target: str) -> tuple[Webhook, Misbehaviour]:
+        """What is at a path and query. Raises ValueError if the query cannot be understood."""
+        with self._lock:
+            if target not in self._made:
+                asked = Misbehaviour(urlsplit(target).query if self._misbehave else "")
+                urls = [root + target for root in self._roots]
+                self._made[target] = Webhook(self._keys, urls, self._token, take=lambda *_: None), asked
+            if len(self._made) > MAX_URLS:
+                self._made.popitem(last=False)
+            return self._made[target]
 
-    return ThreadingHTTPServer(("127.0.0.1", port), Handler)
 
+class _Handler(BaseHTTPRequestHandler):
+    timeout = 10  # seconds; a sender that stalls must not keep its thread
+    server: Receiver
 
-def signatures_of(agent_url: str) -> Callable[[Mapping[str, str], bytes], bool]:
-    """Checks the signatures of this agent's pushes."""
-    from verify import AgentKeys, genuine
-
-    keys = AgentKeys(agent_url)
-
-    def check(headers: Mapping[str, str], body: bytes) -> bool:
+    def do_POST(self) -> None:
+        moment = datetime.now(UTC)
+        size = self.headers.get("Content-Length", "")
+        if not (size.isdecimal() and len(size) < 9 and int(size) <= MAX_BODY):
+            self.answer(413, "no Content-Length, or too large")
+            return
+        body = self.rfile.read(int(size))
+        headers = {name.lower(): value for name, value in self.headers.items()}
         try:
-            return genuine(headers, body, keys())
-        except (OSError, ValueError, KeyError) as error:  # 401 makes the agent send it again, when the keys can be had
-            print(f"receiver: no keys at {keys.url} ({error})", file=sys.stderr)
-            return False
+            webhook, asked = self.server.at(self.path)
+        except ValueError as error:
+            self.server.show(Arrival(moment, self.path, headers, body, False, 400, str(error)))
+            self.answer(400, str(error))
+            return
+        bad = asked.due()
+        if bad:
+            time.sleep(asked.delay)
+        refusal = asked.status if bad else None
+        status, text = webhook.handle(headers, body) if refusal is None else (refusal, "on request")
+        taken = refusal is None and status == 200
+        if bad and asked.spoils:
+            status, text = 0, "on request"
+        self.server.show(Arrival(moment, self.path, headers, body, taken, status, text))
+        if bad and asked.spoils:
+            asked.spoil(self.connection)
+        else:
+            self.answer(status, text, asked.headers if bad else {})
 
-    return check
+    def answer(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        body = b"" if status in (204, 304) else text.encode(errors="replace")
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """`show` shows what came."""
+
+
+def keys_of(agent_url: str) -> jwt.PyJWKClient:
+    """The agent's keys, fetched when they are needed. A proxy cannot reach this machine's own loopback."""
+    direct = {"localhost", HOST, *filter(None, os.environ.get("no_proxy", "").split(","))}
+    os.environ["no_proxy"] = ",".join(sorted(direct))
+    return jwt.PyJWKClient(f"{agent_url.rstrip('/')}/.well-known/jwks.json", timeout=5)
 
 
 def main() -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Shows what an A2A agent pushes to this webhook.")
+    parser = argparse.ArgumentParser(
+        description="Shows what an A2A agent pushes to this webhook, on loopback.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--port", type=int, default=9293)
+    parser.add_argument("--agent", metavar="URL", help="answer 401 to what the agent at this URL did not sign")
     parser.add_argument("--token", help="answer 401 to what does not carry it in X-A2A-Notification-Token")
-    parser.add_argument("--agent", help="URL of the agent: answer 401 to what it did not sign")
+    parser.add_argument("--public-url", metavar="URL", help="of a tunnel to this port, without the path")
+    parser.add_argument("--misbehave", action="store_true", help="do what the query of each URL asks for; see below")
     options = parser.parse_args()
+
+    def show(arrival: Arrival) -> None:
+        print(line(arrival), flush=True)
+
     try:
-        genuine = signatures_of(options.agent) if options.agent else None
-        server = make_server(options.port, options.token, lambda line: print(line, flush=True), genuine)
+        server = Receiver(
+            options.port,
+            show,
+            token=options.token,
+            keys=keys_of(options.agent) if options.agent else None,
+            public_url=options.public_url,
+            misbehave=options.misbehave,
+        )
+    except jwt.PyJWTError as error:
+        print(f"receiver: --agent is no http(s) URL ({error})", file=sys.stderr)
+        return 2
     except (OSError, OverflowError) as error:
         hint = "end the program that has it, or choose another --port."
         print(f"receiver: cannot listen on port {options.port} ({error}): {hint}", file=sys.stderr)

@@ -1,17 +1,19 @@
-"""A webhook receiver on loopback that misbehaves on request: the path of a POST says how."""
+"""A webhook receiver on loopback that breaks HTTP itself on request: the path of a POST says how.
+
+What a URL of the receiver for people can ask for is in `misbehaviour`; here is what only tests of a client need.
+"""
 
 from __future__ import annotations
 
 import socket
 import ssl
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
 
+import misbehaviour
 from a2a_lambda.outcome import Post
 
 PATIENCE = 20.0
@@ -37,8 +39,6 @@ class Receiver:
     host: str
     port: int
     requests: list[Request] = field(default_factory=list)
-    release: threading.Event = field(default_factory=threading.Event)
-    """Set at the end of the test: lets go of everything that hangs."""
 
     def url(self, path: str) -> str:
         return f"http://{self.host}:{self.port}{path}"
@@ -68,16 +68,16 @@ class Exchange:
         return self.send(b"\r\n".join(lines))
 
     def hang(self) -> bool:
-        return not self.receiver.release.wait(PATIENCE)
+        misbehaviour.hang(self.socket)
+        return False
 
     def drip(self, piece: bytes) -> bool:
-        """For ever, a little at a time, until the peer goes away or the test ends."""
-        while not self.receiver.release.wait(0.005):
-            self.send(piece)
+        """For ever, a little at a time, until the peer goes away."""
+        misbehaviour.drip(self.socket, piece, 0.005)
         return False
 
     def reset(self) -> bool:
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        misbehaviour.reset(self.socket)
         return False
 
     def used_before(self) -> bool:
@@ -137,17 +137,7 @@ def listening(host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | N
         def log_message(self, *_: object) -> None:
             """Tests are quiet."""
 
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 512
-        daemon_threads = True
-
-        def shutdown_request(self, request: Any) -> None:
-            self.close_request(request)  # a shutdown before the close would turn a reset into an orderly end
-
-        def handle_error(self, *_: object) -> None:
-            """The peer went away: that is what these tests are about."""
-
-    server = Server((host, port), Handler)
+    server = misbehaviour.Server((host, port), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     receiver = Receiver(host, server.server_port)
@@ -156,7 +146,6 @@ def listening(host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | N
     try:
         yield receiver
     finally:
-        receiver.release.set()
         server.shutdown()
         thread.join(PATIENCE)
         server.server_close()

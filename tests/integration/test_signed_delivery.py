@@ -18,8 +18,9 @@ import stack as stacks
 from emulator import Emulator
 from push_client import A2AClient
 from push_webhook import Receiver
+from receiver import keys_of
 from stack import Stack
-from verify import AgentKeys, genuine
+from webhook import Webhook
 
 Push = tuple[dict[str, str], bytes]
 
@@ -77,15 +78,16 @@ def test_every_push_verifies_with_the_keys_that_the_card_names(
     url, pushes = webhook
     with A2AClient(stack.endpoint) as client:
         client.set_push_config(client.send("run")["id"], url)
-    keys = AgentKeys(stack.endpoint)
+    keys = keys_of(stack.endpoint)
+    copied = Webhook(keys, url, take=lambda *_: None)
 
     first = pushes.get(timeout=60)
 
     assert {"webhook-signature", "x-a2a-notification-jwt"} <= set(first[0])
-    assert genuine(*first, keys())
-    assert not genuine(first[0], first[1] + b" ", keys())
+    assert copied.handle(*first) == (200, "ok")
+    assert copied.handle(first[0], first[1] + b" ")[0] == 401
     card = requests.get(f"{stack.endpoint}/.well-known/agent-card.json", timeout=30).json()
-    assert keys.url in [extension.get("params", {}).get("jwksUri") for extension in card["capabilities"]["extensions"]]
+    assert keys.uri in [extension.get("params", {}).get("jwksUri") for extension in card["capabilities"]["extensions"]]
 
 
 def test_a_stack_without_a_key_sends_unsigned_and_its_card_names_no_keys(

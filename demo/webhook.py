@@ -1,0 +1,66 @@
+"""Takes what an A2A agent pushes. Copy this file into your application; it needs `pip install 'pyjwt[crypto]'`."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+import jwt
+
+Take = Callable[[str, object], object]
+
+
+class Webhook:
+    """A webhook that is registered as ``url`` (or one of several), perhaps with ``token``. ``keys`` are the agent's, at
+    its `/.well-known/jwks.json`; without them anybody may push. ``take`` gets each event once: its id and its body."""
+
+    def __init__(
+        self, keys: jwt.PyJWKClient | None, url: str | list[str], token: str | None = None, take: Take = print
+    ) -> None:
+        self._keys, self._url, self._token, self._take = keys, url, token, take
+        self._seen: OrderedDict[str, None] = OrderedDict()  # with several processes: a table of your database
+        self._lock = threading.Lock()
+
+    def handle(self, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+        """The HTTP status and the text to answer with. ``body`` is what came, byte for byte."""
+        headers = {name.lower(): value for name, value in headers.items()}
+        try:
+            self._verify(headers, body)
+            event = json.loads(body)
+        except (jwt.PyJWKClientConnectionError, OSError):
+            return 503, "the agent's keys cannot be had"  # the agent tries again later
+        except (jwt.PyJWTError, LookupError, ValueError, TypeError, RecursionError):
+            return 401, "not a push of the agent"
+        with self._lock:
+            if (identity := headers.get("webhook-id", "")) in self._seen:
+                return 200, "duplicate"  # delivery is at least once, and the id the same on every attempt
+            self._take(identity, event)
+            if identity:  # remembered after the work: what fails halfway is taken when it comes again
+                self._seen[identity] = None
+            if len(self._seen) > 10_000:
+                self._seen.popitem(last=False)
+        return 200, "ok"
+
+    def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Raises unless the agent sent this body under this id to this webhook, and lately."""
+        shown = headers.get("x-a2a-notification-token", "")
+        if self._token is not None and not hmac.compare_digest(shown.encode(), self._token.encode()):
+            raise ValueError("not the token that was registered")
+        if self._keys is None:
+            return
+        proof, identity = headers["x-a2a-notification-jwt"], headers["webhook-id"]
+        key = self._keys.get_signing_key_from_jwt(proof)
+        claims = jwt.decode(proof, key, ["EdDSA"], {"require": ["exp", "iat"]}, audience=self._url, leeway=60)
+        if (claims["jti"], claims["request_body_sha256"]) != (identity, hashlib.sha256(body).hexdigest()):
+            raise ValueError("the JWT of another push")
+        if signatures := headers.get("webhook-signature"):  # Standard Webhooks: one good one of several is enough
+            content = b"%s.%s.%s" % (identity.encode(), headers["webhook-timestamp"].encode(), body)
+            signed = [base64.b64decode(entry[4:]) for entry in signatures.split() if entry.startswith("v1a,")]
+            keys = self._keys.get_signing_keys()
+            good = any(known.Algorithm.verify(content, known.key, one) for known in keys for one in signed)
+            if not good or abs(time.time() - int(headers["webhook-timestamp"])) > 300:
+                raise ValueError("signed by somebody else, or long ago")
