@@ -94,7 +94,7 @@ redrive: $(call installed,local sam) ## bring it back, in order (TASK=… CONFIG
 # Tests on the local AWS mostly wait, so the others run beside them.
 beside = $(if $(filter tests,$(TESTS)),--numprocesses=3 --dist=loadfile)
 
-.PHONY: lint check test validate coldstart crash-table chaos throughput isolation
+.PHONY: lint check test validate coldstart crash-table chaos chaos-local throughput isolation
 lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/ruff check .
 	@$(call bin,dev)/ruff format --check .
@@ -116,6 +116,11 @@ chaos: $(call installed,dev) ## what receivers get while everything fails (SEEDS
 	@PYTHONPATH=layers/common:tests/support $(call bin,dev)/python tests/chaos/campaign.py \
 	    $(if $(SEEDS),--seeds $(SEEDS)) $(if $(TASKS),--tasks $(TASKS))
 	@PYTHONPATH=layers/common:tests/support $(call bin,dev)/python tests/chaos/campaign.py --moto --seeds 1 --tasks 40
+	@$(MAKE) chaos-local
+
+chaos-local: $(call installed,dev local sam) ## its short run on the local AWS, two minutes or three (LOCAL_TASKS=28)
+	@PYTHONPATH=layers/common:tests/support:demo $(call bin,dev)/python tests/chaos/local_campaign.py \
+	    $(if $(LOCAL_TASKS),--tasks $(LOCAL_TASKS))
 
 throughput: $(call installed,dev) ## notifications per second against the official SDK's sender
 	@PYTHONPATH=layers/common:benchmarks $(call bin,dev)/python benchmarks/throughput.py

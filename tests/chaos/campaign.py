@@ -22,7 +22,7 @@ from receivers import Population
 from simulated_aws import silence
 from simulated_moto import move_in
 from simulation import START, Faults, Simulation
-from verdict import BREACHES, Verdict, judge
+from verdict import BREACHES, Verdict, complaints, judge, remains, row
 from workload import Workload
 
 FAULTS = Faults(crash=0.001, error=0.002, repeat=0.03, zombie=0.01, interleave=0.02, outages=4)
@@ -48,7 +48,7 @@ def campaign(
     for _ in range(10):
         simulation.after(simulation.random.uniform(0, 900), simulation.poison)
     simulation.run()
-    return simulation, workload, judge(simulation, population, workload.truth)
+    return simulation, workload, judge(remains(simulation), population.logs, workload.truth)
 
 
 def main() -> int:
@@ -73,7 +73,7 @@ def main() -> int:
         "days",
         "s",
     )
-    print("  ".join(f"{head:>{max(8, len(head))}}" for head in heads))
+    print(row(heads, heads))
     causes: Counter[str] = Counter()
     clean = True
     for seed in options.seeds:
@@ -81,7 +81,7 @@ def main() -> int:
         with silence(), mock_aws() if options.moto else nullcontext():
             simulation, workload, verdict = campaign(seed, options.tasks, options.configs, moto=options.moto)
         counts = simulation.counts
-        row = (
+        cells = (
             seed,
             workload.truth.events,
             verdict.expected,
@@ -95,10 +95,7 @@ def main() -> int:
             (simulation.now - START).days,
             round(time.monotonic() - started),
         )
-        print("  ".join(f"{cell:>{max(8, len(head))}}" for head, cell in zip(heads, row, strict=True)), flush=True)
-        for kind, broken in verdict.breaches.items():
-            for what in broken[:5]:
-                print(f"    {kind}: {what}")
+        print("\n".join([row(heads, cells), *complaints(verdict)]), flush=True)
         causes += verdict.duplicates
         clean = clean and verdict.clean
     print("\nDuplicates by cause:")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+from local_workers import kill_workers
 
 import stack as stacks
 from emulator import Emulator
@@ -141,20 +140,6 @@ def test_a_task_ends_with_all_pushes_although_its_functions_are_killed_in_the_mi
         if push.text not in texts:  # a killed function may have sent before it died
             texts.append(push.text)
         if push.text == "Step 1/3 complete":
-            for worker in workers(stack.emulator):
-                os.kill(worker, signal.SIGKILL)
+            kill_workers(stack.emulator)
 
     assert texts[-4:] == ["Step 1/3 complete", "Step 2/3 complete", "Step 3/3 complete", "All 3 steps complete"]
-
-
-def workers(emulator: Emulator) -> list[int]:
-    """The processes that the emulator runs functions in: its children."""
-    children = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == emulator.pid:
-            children.append(int(stat.parent.name))
-    return children

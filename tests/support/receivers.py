@@ -169,10 +169,14 @@ class Population:
         receiver.log.setdefault(url.path, []).append(arrival)
         return Answer(answer.status, answer.error, answer.retry_after, None, seconds)
 
-    def arrivals(self, url: str) -> list[Arrival]:
-        """The attempts at a URL, in order."""
-        parts = urlsplit(url)
-        return self.receivers[parts.netloc].log.get(parts.path, [])
+    @property
+    def logs(self) -> dict[str, list[Arrival]]:
+        """The attempts at each URL, in order."""
+        return {
+            f"https://{host}{path}": log
+            for host, receiver in self.receivers.items()
+            for path, log in receiver.log.items()
+        }
 
 
 def task_of(body: Any) -> str:

@@ -1,15 +1,17 @@
-"""Judges a simulation by the receivers' own records and the workload's books; nothing here asks the code under test."""
+"""Judges a run by the receivers' own records and the workload's books; nothing here asks the code under test."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from receivers import Arrival, Population
+from receivers import Arrival
 from simulation import Simulation
 from workload import Registration, Truth, Write
+
+from a2a_lambda.ports import QueuedNotification
 
 BREACHES = ("lost", "out of order", "leaked", "foreign", "wrongly dead", "stuck")
 
@@ -31,46 +33,67 @@ class Verdict:
         return not any(self.breaches.values())
 
 
-def judge(simulation: Simulation, population: Population, truth: Truth) -> Verdict:
+Logs = Mapping[str, list[Arrival]]
+"""What each URL saw, in order."""
+
+
+@dataclass
+class Remains:
+    """What a run left behind: the dead letters with reason and moment, when configs went (by incarnation), what is not
+    done, and what neither arrived nor was put aside."""
+
+    dead: list[tuple[QueuedNotification, str, datetime]] = field(default_factory=list)
+    removed: Mapping[str, datetime] = field(default_factory=dict)
+    stuck: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+
+def remains(simulation: Simulation) -> Remains:
+    """Those of a simulation that has nothing left to do."""
+    stuck = [f"stream {lane.number}" for lane in simulation.lanes for _ in lane.records]
+    stuck += [name for name, waiting in simulation.queue.groups.items() if waiting]
+    poison = simulation.counts["poison"] - len(simulation.aside.ids)
+    return Remains(simulation.dead.messages, simulation.configs.removed, stuck, ["a poison record"] * poison)
+
+
+def judge(left: Remains, logs: Logs, truth: Truth) -> Verdict:
     """Every event of every live config arrived at least once, first arrivals in order, nothing after a deletion,
     nothing for another, dead letters exactly for the dead."""
     verdict = Verdict()
-    verdict.posts = sum(len(log) for receiver in population.receivers.values() for log in receiver.log.values())
+    verdict.posts = sum(len(log) for log in logs.values())
     dead: dict[str, dict[tuple[int, int], tuple[str, object]]] = defaultdict(dict)
-    for message, reason, moment in simulation.dead.messages:
+    for message, reason, moment in left.dead:
         dead[message.incarnation][message.generation, message.n] = (reason, moment)
     verdict.dead = sum(len(letters) for letters in dead.values())
     for registration in truth.registrations.values():
-        _judge(registration, simulation, population, truth, dead[registration.incarnation], verdict)
-    for lane in simulation.lanes:
-        verdict.breaches["stuck"] += [f"stream {lane.number}" for _ in lane.records]
-    verdict.breaches["lost"] += ["a poison record"] * (simulation.counts["poison"] - len(simulation.aside.ids))
-    verdict.breaches["stuck"] += [name for name, waiting in simulation.queue.groups.items() if waiting]
+        removed = left.removed.get(registration.incarnation)
+        _judge(registration, removed, logs, truth, dead[registration.incarnation], verdict)
+    registered = {address.url for known in truth.registrations.values() for address in known.addresses}
+    verdict.breaches["foreign"] += [f"{len(log)} at {url}" for url, log in logs.items() if url not in registered]
+    verdict.breaches["stuck"] += left.stuck
+    verdict.breaches["lost"] += left.lost
     return verdict
 
 
 def _judge(
     registration: Registration,
-    simulation: Simulation,
-    population: Population,
+    removed: datetime | None,
+    logs: Logs,
     truth: Truth,
     dead: dict[tuple[int, int], tuple[str, object]],
     verdict: Verdict,
 ) -> None:
-    arrivals = sorted(
-        (arrival for address in registration.addresses for arrival in population.arrivals(address.url)),
-        key=lambda arrival: arrival.number,
-    )
+    urls = dict.fromkeys(address.url for address in registration.addresses)
+    arrivals = sorted((arrival for url in urls for arrival in logs.get(url, ())), key=lambda arrival: arrival.number)
     name = f"{registration.task_id[-4:]}/{registration.config_id}"
-    removed = simulation.configs.removed.get(registration.incarnation)
     verdict.removed += removed is not None
     if removed is None:
         for lost in _lost(registration, truth.writes[registration.task_id], arrivals, dead, verdict):
             verdict.breaches["lost"].append(f"{name} {lost}")
-        verdict.breaches["lost"] += [f"{name} {unheard}" for unheard in _unheard(registration, population, dead)]
+        verdict.breaches["lost"] += [f"{name} {unheard}" for unheard in _unheard(registration, logs, dead)]
     verdict.breaches["out of order"] += [f"{name} {late}" for late in _late(arrivals)]
     for address in {address.url: address for address in registration.addresses}.values():
-        for arrival in population.arrivals(address.url):
+        for arrival in logs.get(address.url, ()):
             started = arrival.invocation.started
             if (removed is not None and started > removed) or address.url not in _in_force(registration, started):
                 verdict.breaches["leaked"].append(f"{name} {arrival.webhook_id}")
@@ -107,15 +130,13 @@ def _lost(
                 yield f"{generation}.{n}"
 
 
-def _unheard(
-    registration: Registration, population: Population, dead: dict[tuple[int, int], tuple[str, object]]
-) -> Iterator[str]:
+def _unheard(registration: Registration, logs: Logs, dead: dict[tuple[int, int], tuple[str, object]]) -> Iterator[str]:
     """Announcements that nobody heard, neither at the address they were for nor at one that replaced it."""
     for position, address in enumerate(registration.addresses):
         heard = [
             place(arrival)[0]
             for later in registration.addresses[position:]
-            for arrival in population.arrivals(later.url)
+            for arrival in logs.get(later.url, ())
             if arrival.acknowledged
         ]
         buried = [generation for generation, _ in dead]
@@ -159,7 +180,7 @@ def _count_duplicates(arrivals: list[Arrival], verdict: Verdict) -> None:
 def _events(write: Write, dialect: str) -> list[int]:
     """Which events of a write are told in a dialect, by their place."""
     if dialect == "0.3":
-        return [0]
+        return [0] if write.artifacts or write.status else []
     if dialect == "legacy":
         return [write.artifacts] if write.status else []
     return list(range(write.artifacts + write.status))
@@ -174,3 +195,13 @@ def place(arrival: Arrival) -> tuple[int, int]:
 def announcement(arrival: Arrival) -> bool:
     """Whether this repeats a state for a config that was registered late."""
     return arrival.webhook_id.count(".") > 3
+
+
+def row(heads: Sequence[str], cells: Iterable[object]) -> str:
+    """A line of a table with these heads."""
+    return "  ".join(f"{cell!s:>{max(8, len(head))}}" for head, cell in zip(heads, cells, strict=True))
+
+
+def complaints(verdict: Verdict) -> list[str]:
+    """What broke, a line each, and not too many."""
+    return [f"    {kind}: {what}" for kind, broken in verdict.breaches.items() for what in broken[:5]]

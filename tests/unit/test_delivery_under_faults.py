@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from receivers import Population
 from simulated_aws import silence
 from simulation import TICK, Faults, Simulation
-from verdict import judge
+from verdict import judge, remains
 from workload import Workload, Write
 
 from a2a_lambda.lifecycle import new_task, with_artifact, with_status
@@ -88,7 +88,7 @@ class SmallWorld(RuleBasedStateMachine):
             for receiver in self.population.receivers.values():
                 receiver.mode = "works"
             self.simulation.run()
-            verdict = judge(self.simulation, self.population, self.workload.truth)
+            verdict = judge(remains(self.simulation), self.population.logs, self.workload.truth)
             assert verdict.clean, verdict.breaches
 
 
