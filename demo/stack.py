@@ -95,9 +95,20 @@ def client(emulator: Emulator, service: str) -> Any:
     return session.client(service, endpoint_url=emulator.url, config=Config(proxies={}))
 
 
+def environment(emulator: Emulator) -> dict[str, str]:
+    """For commands that are to find the emulator, whatever AWS settings and proxies the person's shell has."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("AWS_") and not key.lower().endswith("_proxy")
+    }
+    nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "SAM_CLI_TELEMETRY": "0"}
+    return kept | ADMIN | nothing | {"AWS_ENDPOINT_URL": emulator.url, "AWS_DEFAULT_REGION": REGION}
+
+
 def sam(arguments: list[str], emulator: Emulator) -> int:
     """Run the SAM CLI against the emulator with its output on the terminal. Returns its exit code."""
-    return subprocess.run([_sam(), *arguments], cwd=ROOT, env=_sam_environment(emulator), check=False).returncode
+    return subprocess.run([_sam(), *arguments], cwd=ROOT, env=environment(emulator), check=False).returncode
 
 
 def build(progress: Progress = lambda _: None) -> None:
@@ -131,7 +142,7 @@ def _package(emulator: Emulator, progress: Progress) -> str:
     packaged = emulator.directory / "packaged.yaml"
     arguments = ["package", "--template-file", str(BUILD / "template.yaml"), "--s3-bucket", BUCKET]
     arguments += ["--no-progressbar", "--output-template-file", str(packaged)]
-    _run_sam(arguments, _sam_environment(emulator), "package.log")
+    _run_sam(arguments, environment(emulator), "package.log")
     # Through the bucket, as sam deploy does it: the template is larger than a request may be.
     body = packaged.read_bytes()
     key = f"{hashlib.sha256(body).hexdigest()}.template"
@@ -245,16 +256,6 @@ def _run_sam(arguments: list[str], environment: Mapping[str, str], log_name: str
         raise LocalAwsError(
             f"sam {arguments[0]} failed with code {code}; all of it is in {log.relative_to(ROOT)}:{tail(log)}"
         )
-
-
-def _sam_environment(emulator: Emulator) -> dict[str, str]:
-    kept = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith("AWS_") and not key.lower().endswith("_proxy")
-    }
-    nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "SAM_CLI_TELEMETRY": "0"}
-    return kept | ADMIN | nothing | {"AWS_ENDPOINT_URL": emulator.url, "AWS_DEFAULT_REGION": REGION}
 
 
 def _fingerprint() -> str:
