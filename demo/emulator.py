@@ -22,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".local"
+FAILED_LOG = STATE / "failed.log"
 PYTHON = ROOT / ".venvs" / "local" / "bin" / "python"
 
 HOST = "127.0.0.1"
@@ -121,6 +122,25 @@ def stop(emulator: Emulator) -> None:
     shutil.rmtree(emulator.directory / "tmp", ignore_errors=True)
 
 
+def discard(name: str, *, keep_log: bool = False) -> None:
+    """Remove all that a stopped instance left; its log, if it is to be kept, becomes FAILED_LOG."""
+    if keep_log:
+        with contextlib.suppress(OSError):
+            (STATE / name / "emulator.log").replace(FAILED_LOG)
+    shutil.rmtree(STATE / name, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Stop and remove what is left of runs that were killed: instances whose names end in the pid of a process that is
+    no more."""
+    for directory in STATE.glob("*-[0-9]*"):
+        owner = directory.name.rpartition("-")[2]
+        if owner.isdecimal() and _is_gone(int(owner)):
+            if (left := find(directory.name)) is not None:
+                stop(left)
+            discard(directory.name)
+
+
 def tail(log: Path, lines: int = 15) -> str:
     """The last lines of a log, indented, to be shown under an error message."""
     try:
@@ -206,4 +226,6 @@ def _is_gone(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
+    except PermissionError:
+        return False  # somebody else's
     return False

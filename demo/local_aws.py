@@ -14,14 +14,13 @@ import argparse
 import ast
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import emulator as emulators
-from emulator import ROOT, Emulator, LocalAwsError, port_is_free
+from emulator import ROOT, STOP_SECONDS, Emulator, LocalAwsError, port_is_free
 from stack import Stack, deploy, describe, sam
 
 AGENTS = ROOT / "layers" / "agents"
@@ -37,17 +36,22 @@ def local_aws(name: str | None = None, python_path: Sequence[Path] = ()) -> Iter
 
     The functions find modules in the directories of `python_path` as well.
     """
-    emulator = emulators.start(name or f"test-{os.getpid()}", python_path=python_path)
-    keep = False
+    emulators.sweep()
+    name = name or f"test-{os.getpid()}"
+    emulator, failed = None, True
     try:
+        emulator = emulators.start(name, python_path=python_path)
         yield emulator
-    except LocalAwsError:
-        keep = True  # its log tells more
-        raise
+        failed = False
+    except LocalAwsError as error:
+        if emulator is None:  # then the error has the end of the log
+            raise
+        log = emulators.FAILED_LOG.relative_to(ROOT)
+        raise LocalAwsError(f"{error}\n(The log of the local AWS is kept in {log}.)") from error
     finally:
-        emulators.stop(emulator)
-        if not keep:
-            shutil.rmtree(emulator.directory, ignore_errors=True)
+        if emulator is not None:
+            emulators.stop(emulator)
+        emulators.discard(name, keep_log=failed)
 
 
 @contextlib.contextmanager
@@ -70,6 +74,7 @@ def down() -> None:
     if running is None:
         say("The local AWS is not running.")
         return
+    say(f"Stopping the local AWS on port {running.port}; while functions run that takes up to {STOP_SECONDS} s")
     emulators.stop(running)
     say("The local AWS is stopped. Its tasks are gone.")
 
@@ -126,7 +131,10 @@ def invoke(function: str, event: Path) -> int:
         "--event-file",
         str(event),
     ]
-    return sam(arguments, the_running_one())
+    code = sam(arguments, the_running_one())
+    if code == 0:
+        say("")  # the answer ends without a newline
+    return code
 
 
 def the_running_one() -> Emulator:
