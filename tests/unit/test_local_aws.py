@@ -66,7 +66,7 @@ def test_one_that_cannot_start_leaves_nothing_but_its_log(state: Path, monkeypat
         raise LocalAwsError("no port")
 
     monkeypatch.setattr(emulators, "start", fails)
-    with pytest.raises(LocalAwsError, match="^no port$"), local_aws.local_aws("run-1"):
+    with pytest.raises(LocalAwsError, match=r"^no port$"), local_aws.local_aws("run-1"):
         pass
     assert left(state) == []
 
