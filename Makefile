@@ -42,7 +42,7 @@ seed = $(if $(AGENT)$(findstring AgentModule,$(PARAMETERS)),,--agent-steps 3)
 
 .PHONY: help
 help: ## show this
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1	\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1	\2/' | expand -t 21
 	@echo
 	@echo '  Another agent: make demo AGENT=approval_agent DEMO="--message \"3 laptops\" --answer yes".'
 	@echo '  Template parameters: make up PARAMETERS="PushNotifications=false", make demo WORKFLOW=EXPRESS.  Another Python: make … PYTHON=/path/to/python'
