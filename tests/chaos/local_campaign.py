@@ -69,12 +69,17 @@ VISIBILITY = 30
 
 
 class Client:
-    """JSON-RPC in three dialects. A call is repeated until it is answered: functions are killed here."""
+    """JSON-RPC in three dialects. A call is repeated until it is answered: functions are killed here.
+
+    One call at a time: the emulator starts a process for each that finds none free, and on a small machine many starts
+    at once, repeated, never come to an end.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._url = stack.endpoint + "/"
         self._table = stack.client("dynamodb")
+        self._turn = threading.Lock()
 
     def call(self, dialect: str, method: str, params: dict[str, Any]) -> Any:
         """The result. Raises LocalAwsError for a refusal, and when our patience ends."""
@@ -82,7 +87,7 @@ class Client:
         headers = {} if dialect == "legacy" else {"A2A-Version": dialect}
         deadline = time.monotonic() + PATIENCE
         while True:
-            with contextlib.suppress(requests.RequestException), requests.Session() as session:
+            with self._turn, contextlib.suppress(requests.RequestException), requests.Session() as session:
                 session.trust_env = False
                 answer = session.post(self._url, json=body, headers=headers, timeout=30)
                 document = answer.json() if answer.status_code == 200 else {}
