@@ -8,7 +8,7 @@ from typing import Any
 
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.watch import WatchQueue, watched
-from a2a_lambda.aws.workflow import is_express, state_machine
+from a2a_lambda.aws.workflow import is_express, state_machine, task_of
 from a2a_lambda.caretaker import Caretaker
 from a2a_lambda.observability import MetricUnit, logger, metrics
 from a2a_lambda.ports import Unavailable
@@ -31,8 +31,8 @@ def caretaker() -> Caretaker:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     metrics.add_metric(name="CaretakerRuns", unit=MetricUnit.Count, value=1)
     if "detail" in event:
-        # An execution has failed, timed out or been aborted. It has the name of its task, or is a successor: "<name>_".
-        task_id = event["detail"]["name"].rstrip("_")
+        # An execution has failed, timed out or been aborted.
+        task_id = task_of(event["detail"]["name"])
         outcome = caretaker().fail(task_id)["next"]
         extra = {"task_id": task_id, "status": event["detail"]["status"], "outcome": outcome}
         logger.info("execution ended", extra=extra)

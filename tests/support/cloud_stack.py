@@ -22,6 +22,7 @@ from scripted import LambdaContext, ScriptedSender
 import push_agent
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.task_table import TaskTable
+from a2a_lambda.aws.workflow import task_of
 
 FUNCTIONS = ("rpc", "executor", "caretaker", "notifier", "redelivery")
 
@@ -169,10 +170,10 @@ class CloudStack(Stack):
         return *stored, executions, self.resumed()
 
     def started(self) -> list[str]:
-        return [execution["name"] for execution in self._executions()]
+        return [task_of(execution["name"]) for execution in self._executions()]
 
     def stopped(self) -> list[str]:
-        return [execution["name"] for execution in self._executions() if execution["status"] == "ABORTED"]
+        return [task_of(execution["name"]) for execution in self._executions() if execution["status"] == "ABORTED"]
 
     def resumed(self) -> list[str]:
         return [arguments["taskToken"] for name, arguments in self._workflow_calls if name == "SendTaskSuccess"]

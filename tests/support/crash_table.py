@@ -17,6 +17,7 @@ from mirrored import Mirrored
 from state_machine import Agenda, ExpressMachine, StateMachine
 
 from a2a_lambda.agent import Agent, Retry, TaskContext
+from a2a_lambda.aws.workflow import task_of
 from a2a_lambda.caretaker import Caretaker
 from a2a_lambda.errors import A2AError
 from a2a_lambda.execution import Executor
@@ -219,8 +220,8 @@ class _World:
             self._stream()
         raise AssertionError(payload)
 
-    def _execution_failed(self, task_id: str) -> None:
-        self._surely("rule", lambda: self._caretaker.fail(task_id), 1.0)
+    def _execution_failed(self, name: str) -> None:
+        self._surely("rule", lambda: self._caretaker.fail(task_of(name)), 1.0)
 
     def _look(self, who: str, task_id: str, seconds: float) -> None:
         self._surely(who, lambda: self._caretaker.look_after(task_id), seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from state_machine import StateMachine
@@ -101,11 +102,11 @@ class FatedWorkflow:
     def __init__(self, machine: StateMachine, fates: Fates) -> None:
         self._machine, self._fates = machine, fates
 
-    def start(self, task_id: str) -> None:
-        self._fates.call("start the execution", lambda: self._machine.start(task_id))
+    def start(self, task_id: str, created_at: datetime) -> None:
+        self._fates.call("start the execution", lambda: self._machine.start(task_id, created_at))
 
-    def stop(self, task_id: str) -> None:
-        self._fates.call("stop the execution", lambda: self._machine.stop(task_id))
+    def stop(self, task_id: str, created_at: datetime) -> None:
+        self._fates.call("stop the execution", lambda: self._machine.stop(task_id, created_at))
 
     def resume(self, token: str) -> None:
         self._fates.call("resume the execution", lambda: self._machine.resume(token))
@@ -114,7 +115,7 @@ class FatedWorkflow:
 class FatedExpress(FatedWorkflow):
     """Step Functions behind the fates, where executions are Express: as the adapter, it stops and resumes none."""
 
-    def stop(self, task_id: str) -> None:
+    def stop(self, task_id: str, created_at: datetime) -> None:
         """Nothing."""
 
     def resume(self, token: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -32,13 +32,13 @@ class BreakableWorkflow(MemoryWorkflow):
 
     broken = False
 
-    def start(self, task_id: str) -> None:
+    def start(self, task_id: str, created_at: datetime) -> None:
         self._check()
-        super().start(task_id)
+        super().start(task_id, created_at)
 
-    def stop(self, task_id: str) -> None:
+    def stop(self, task_id: str, created_at: datetime) -> None:
         self._check()
-        super().stop(task_id)
+        super().stop(task_id, created_at)
 
     def resume(self, token: str) -> None:
         self._check()

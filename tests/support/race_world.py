@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -69,10 +70,10 @@ class Waiting:
         self.goes_on = self.timed_out = self.loses_next = False
         self.stopped = False
 
-    def start(self, task_id: str) -> None:
+    def start(self, task_id: str, created_at: datetime) -> None:
         """Not here."""
 
-    def stop(self, task_id: str) -> None:
+    def stop(self, task_id: str, created_at: datetime) -> None:
         self._interleaving.checkpoint()
         self.stopped = True
 

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from a2a_lambda.aws.workflow import execution_name, task_of
 from a2a_lambda.testing import VirtualTime
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,12 +112,13 @@ class StateMachine:
 
     # ------------------------------------------------------------------------------------------------ the port
 
-    def start(self, task_id: str) -> None:
-        if task_id not in self.executions:
-            self._begin(task_id)
+    def start(self, task_id: str, created_at: datetime) -> None:
+        name = execution_name(task_id, created_at)
+        if name not in self.executions:
+            self._begin(name)
 
-    def stop(self, task_id: str) -> None:
-        execution = self.executions.get(task_id)
+    def stop(self, task_id: str, created_at: datetime) -> None:
+        execution = self.executions.get(execution_name(task_id, created_at))
         if execution is not None and execution.status == "RUNNING":
             self._end(execution, "ABORTED")
 
@@ -128,7 +130,7 @@ class StateMachine:
 
     def _begin(self, key: str) -> Execution:
         execution = self.executions[key] = Execution(key, begun=self._agenda.time.now)
-        self._enter(execution, self._machine["StartAt"], {"taskId": _task_of(key)})
+        self._enter(execution, self._machine["StartAt"], {"taskId": task_of(key)})
         return execution
 
     # ---------------------------------------------------------------------------------------------- the states
@@ -251,7 +253,7 @@ class StateMachine:
 
     def _path(self, execution: Execution, path: str, result: Any) -> Any:
         assert PATH.fullmatch(path), path
-        context = {"Execution": {"Input": {"taskId": _task_of(execution.name)}}, "Task": {"Token": execution.token}}
+        context = {"Execution": {"Input": {"taskId": task_of(execution.name)}}, "Task": {"Token": execution.token}}
         value: Any = {"input": execution.input, "result": result, "context": context}
         for step in path.split(".")[1:]:
             value = value[step]
@@ -259,12 +261,12 @@ class StateMachine:
 
 
 class ExpressMachine(StateMachine):
-    """The same for Express. An execution that goes on beside others has the name ``<task>#<number>`` here."""
+    """The same for Express. An execution that goes on beside others has the name ``<name>#<number>`` here."""
 
     _path_of_definition = EXPRESS
 
-    def start(self, task_id: str) -> None:
-        execution = self._begin(f"{task_id}#{len(self.executions) + 1}")
+    def start(self, task_id: str, created_at: datetime) -> None:
+        execution = self._begin(f"{execution_name(task_id, created_at)}#{len(self.executions) + 1}")
 
         def give_up() -> None:
             if execution.status == "RUNNING":
@@ -272,7 +274,7 @@ class ExpressMachine(StateMachine):
 
         self._agenda.after(EXPRESS_SECONDS, give_up)
 
-    def stop(self, task_id: str) -> None:
+    def stop(self, task_id: str, created_at: datetime) -> None:
         raise AssertionError("an Express execution cannot be stopped: to try is an error")
 
     def resume(self, token: str) -> None:
@@ -280,10 +282,6 @@ class ExpressMachine(StateMachine):
 
     def _end(self, execution: Execution, status: str) -> None:
         execution.status, execution.ended = status, self._agenda.time.now
-
-
-def _task_of(name: str) -> str:
-    return name.partition("#")[0].rstrip("_")
 
 
 def _expression(text: str) -> str:

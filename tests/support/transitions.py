@@ -76,7 +76,7 @@ def executions(
 
     machine = (ExpressMachine if express else StateMachine)(agenda, invoke, values=values)
     table.create(TaskRecord(new_task(TASK, "c", message("3 laptops"), time.now), "me", 1, "1.0", time.now))
-    machine.start(TASK)
+    machine.start(TASK, time.now)
     agenda.run()
     assert table.records[TASK].terminal
     assert {execution.status for execution in machine.executions.values()} == {"SUCCEEDED"}

@@ -23,9 +23,10 @@ def look(stack: CloudStack, records: list[dict[str, Any]]) -> list[str]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
-def ended(task_id: str, status: str = "TIMED_OUT") -> dict[str, Any]:
+def ended(task_id: str, status: str = "TIMED_OUT", successor: str = "") -> dict[str, Any]:
+    name = f"{task_id}-1767225600{successor}"
     event: dict[str, Any] = json.loads((cloud.ROOT / "events" / "caretaker-execution-ended.json").read_text())
-    return {**event, "detail": {**event["detail"], "name": task_id, "status": status}}
+    return {**event, "detail": {**event["detail"], "name": name, "status": status}}
 
 
 def unstarted(stack: CloudStack) -> str:
@@ -98,6 +99,13 @@ def test_a_record_comes_again_when_a_service_does_not_answer(aws_stack: CloudSta
 def test_the_task_of_an_execution_that_ended_without_it_fails(aws_stack: CloudStack, status: str) -> None:
     task_id = aws_stack.send()["id"]
     assert aws_stack.invoke("caretaker", ended(task_id, status)) == {}
+    assert aws_stack.state(task_id) == "failed"
+
+
+@pytest.mark.parametrize("successor", ["_", "_" * 33])
+def test_the_task_of_a_successor_that_ended_without_it_fails(aws_stack: CloudStack, successor: str) -> None:
+    task_id = aws_stack.send()["id"]
+    assert aws_stack.invoke("caretaker", ended(task_id, successor=successor)) == {}
     assert aws_stack.state(task_id) == "failed"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import cloud
@@ -15,8 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode, deduplication, encode, group
-from a2a_lambda.aws.workflow import StateMachine
+from a2a_lambda.aws.workflow import StateMachine, task_of
 from a2a_lambda.ports import QueuedNotification, Unavailable
+
+TASK = "4f1c2d3e-5a6b-5c7d-8e9f-0a1b2c3d4e5f"
+CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 LARGEST_MESSAGE = 1_048_576
 """Bytes of a message, and of a whole batch."""
@@ -184,36 +188,55 @@ def test_a_dead_letter_that_cannot_be_kept_is_unavailable(stack: CloudStack) -> 
 # ---------------------------------------------------------------------------------------------------- the state machine
 
 
-def test_an_execution_has_the_name_of_its_task_and_nothing_else_as_its_input(stack: CloudStack) -> None:
+def test_an_execution_is_named_after_its_task_and_has_nothing_else_as_its_input(stack: CloudStack) -> None:
     with cloud.calls("stepfunctions") as calls:
-        StateMachine(stack.machine).start("task-1")
+        StateMachine(stack.machine).start(TASK, CREATED)
     ((_, arguments),) = calls
-    assert arguments["name"] == "task-1"
-    assert json.loads(arguments["input"]) == {"taskId": "task-1"}
+    assert arguments["name"] == f"{TASK}-1767225600"
+    assert task_of(arguments["name"]) == TASK
+    assert json.loads(arguments["input"]) == {"taskId": TASK}
+
+
+def test_a_task_that_is_made_anew_after_it_has_expired_gets_another_execution(stack: CloudStack) -> None:
+    machine = StateMachine(stack.machine)
+    machine.start(TASK, CREATED)
+    machine.stop(TASK, CREATED)
+    machine.start(TASK, CREATED + timedelta(days=32))
+    assert stack.started() == [TASK, TASK]
+    assert stack.stopped() == [TASK]
+
+
+def test_a_message_sent_again_after_its_task_has_expired_starts_an_execution_again(stack: CloudStack) -> None:
+    message = stack.message()
+    task_id = stack.send(message)["id"]
+    cloud.client("dynamodb").delete_item(TableName=stack.tasks_table, Key={"taskId": {"S": task_id}})
+    stack.time.sleep(32 * 86_400)
+    assert stack.send(message)["id"] == task_id
+    assert stack.started() == [task_id, task_id]
 
 
 def test_starting_twice_is_one_execution(stack: CloudStack) -> None:
     for _ in range(2):
-        StateMachine(stack.machine).start("task-1")
-    assert stack.started() == ["task-1"]
+        StateMachine(stack.machine).start(TASK, CREATED)
+    assert stack.started() == [TASK]
 
 
 def test_an_execution_that_has_ended_under_the_same_name_is_no_error(stack: CloudStack) -> None:
     with cloud.outage("stepfunctions", "StartExecution", code="ExecutionAlreadyExists"):
-        StateMachine(stack.machine).start("task-1")
+        StateMachine(stack.machine).start(TASK, CREATED)
 
 
 def test_stopping_what_does_not_run_is_no_error(stack: CloudStack) -> None:
-    StateMachine(stack.machine).stop(UNKNOWN_TASK)
+    StateMachine(stack.machine).stop(UNKNOWN_TASK, CREATED)
     assert stack.stopped() == []
 
 
 def test_the_execution_of_a_task_is_stopped_by_its_name(stack: CloudStack) -> None:
     machine = StateMachine(stack.machine)
-    machine.start("task-1")
-    machine.start("task-2")
-    machine.stop("task-1")
-    assert stack.stopped() == ["task-1"]
+    machine.start(TASK, CREATED)
+    machine.start(UNKNOWN_TASK, CREATED)
+    machine.stop(TASK, CREATED)
+    assert stack.stopped() == [TASK]
 
 
 @pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
@@ -223,8 +246,12 @@ def test_resuming_what_no_longer_waits_is_no_error(stack: CloudStack, code: str)
     assert tried == ["SendTaskSuccess"]
 
 
-@pytest.mark.parametrize("call", ["start", "stop", "resume"])
+@pytest.mark.parametrize(
+    ("call", "arguments"), [("start", (TASK, CREATED)), ("stop", (TASK, CREATED)), ("resume", ("x",))]
+)
 @pytest.mark.parametrize("code", [None, "ThrottlingException"])
-def test_a_state_machine_that_does_not_answer_is_unavailable(stack: CloudStack, call: str, code: str | None) -> None:
+def test_a_state_machine_that_does_not_answer_is_unavailable(
+    stack: CloudStack, call: str, arguments: tuple[Any, ...], code: str | None
+) -> None:
     with cloud.outage("stepfunctions", code=code), pytest.raises(Unavailable):
-        getattr(StateMachine(stack.machine), call)("x")
+        getattr(StateMachine(stack.machine), call)(*arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import cloud
@@ -130,7 +131,7 @@ def test_a_task_that_comes_back_too_soon_is_sent_for_once_more(stack, delays):
 class Executions(MemoryWorkflow):
     """Every start is an execution."""
 
-    def start(self, task_id: str) -> None:
+    def start(self, task_id: str, created_at: datetime) -> None:
         self.started.append(task_id)
 
 

@@ -91,7 +91,7 @@ class Caretaker:
         if record is None or record.terminal or record.interrupted:
             return None
         if record.state is TaskState.SUBMITTED:
-            self.workflow.start(task_id)
+            self.workflow.start(task_id, record.created_at)
             return "started"
         if record.resume_token is not None and record.resume_token.run == record.cursor.run:
             self.workflow.resume(record.resume_token.token)
@@ -112,7 +112,7 @@ class Caretaker:
         submitted = record.state is TaskState.SUBMITTED
         watch.later(task_id, (STARTED if submitted and age < STARTED else OVER) - age)
         if submitted and age >= STARTED:
-            self.workflow.start(task_id)
+            self.workflow.start(task_id, record.created_at)
             return "started"
         return None
 

@@ -126,12 +126,16 @@ class PushConfigStore(Protocol):
 
 
 class Workflow(Protocol):
-    """The state machine: one execution per task. (An Express one may have two at once, and none can be stopped.)"""
+    """The state machine: one execution per task. (An Express one may have two at once, and none can be stopped.)
 
-    def start(self, task_id: str) -> None:
+    A task is known by its id and by when it was created: the same message sent anew after its task has expired makes a
+    task of the same id.
+    """
+
+    def start(self, task_id: str, created_at: datetime) -> None:
         """Start the task's execution. Nothing happens if it has been started before; Express starts another."""
 
-    def stop(self, task_id: str) -> None:
+    def stop(self, task_id: str, created_at: datetime) -> None:
         """Stop the task's execution, if it runs. Nothing happens where it cannot be stopped: it finds that its task
         has ended."""
 

@@ -114,7 +114,7 @@ class TaskService:
             except Conflict:
                 continue
             with suppress(Unavailable):
-                self.workflow.stop(record.task_id)
+                self.workflow.stop(record.task_id, record.created_at)
             return FoundTask(canceled.task, canceled.dialect)
         raise InternalError
 
@@ -138,7 +138,7 @@ class TaskService:
                 if inline is not None:
                     self.push_configs.set_inline(owner, task_id, inline)
             if record.state is TaskState.SUBMITTED:
-                self.workflow.start(task_id)
+                self.workflow.start(task_id, record.created_at)
             return record
         raise InvalidParams.of("message.messageId", "has been used too often")
 

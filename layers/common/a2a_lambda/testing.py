@@ -221,12 +221,12 @@ class MemoryWorkflow:
     stopped: list[str] = field(default_factory=list)
     resumed: list[str] = field(default_factory=list)
 
-    def start(self, task_id: str) -> None:
+    def start(self, task_id: str, created_at: datetime) -> None:  # noqa: ARG002
         """See :class:`~.ports.Workflow`."""
         if task_id not in self.started:
             self.started.append(task_id)
 
-    def stop(self, task_id: str) -> None:
+    def stop(self, task_id: str, created_at: datetime) -> None:  # noqa: ARG002
         """See :class:`~.ports.Workflow`."""
         self.stopped.append(task_id)
 

@@ -2,36 +2,58 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from ..model import dumps
 from ..settings import Environment
 from .clients import client, code_of, guarded
 
+_TASK_ID = 36
+"""Characters of a task's id, with which the name of each of its executions begins."""
+
+
+def execution_name(task_id: str, created_at: datetime) -> str:
+    """The name of the task's execution: ``<taskId>-<epoch>``.
+
+    Step Functions takes a name again only 90 days after its execution has ended, and by then a task may be long gone
+    and made anew by the same message.
+    """
+    return f"{task_id}-{int(created_at.timestamp())}"
+
+
+def task_of(name: str) -> str:
+    """The id of the task of an execution, by its name. A successor's has one ``_`` more at the end each time."""
+    return name[:_TASK_ID]
+
 
 class StateMachine:
-    """The state machine by its ARN. An execution has the name of its task, so a task has one execution at most."""
+    """The state machine by its ARN. An execution is named after its task, so a task has one execution at most."""
 
     def __init__(self, arn: str) -> None:
         self._arn = arn
 
     @guarded
-    def start(self, task_id: str) -> None:
+    def start(self, task_id: str, created_at: datetime) -> None:
         """See :class:`~..ports.Workflow`. The same name and input again are the same execution."""
         from botocore.exceptions import ClientError
 
         try:
             client("stepfunctions").start_execution(
-                stateMachineArn=self._arn, name=task_id, input=dumps({"taskId": task_id})
+                stateMachineArn=self._arn,
+                name=execution_name(task_id, created_at),
+                input=dumps({"taskId": task_id}),
             )
         except ClientError as error:
             if code_of(error) != "ExecutionAlreadyExists":
                 raise
 
     @guarded
-    def stop(self, task_id: str) -> None:
+    def stop(self, task_id: str, created_at: datetime) -> None:
         """See :class:`~..ports.Workflow`."""
         from botocore.exceptions import ClientError
 
-        execution = f"{self._arn.replace(':stateMachine:', ':execution:', 1)}:{task_id}"
+        executions = self._arn.replace(":stateMachine:", ":execution:", 1)
+        execution = f"{executions}:{execution_name(task_id, created_at)}"
         try:
             client("stepfunctions").stop_execution(executionArn=execution, error="Canceled", cause="by the client")
         except ClientError as error:
@@ -54,7 +76,7 @@ class ExpressStateMachine(StateMachine):
     """The state machine where it is Express: nothing keeps a second execution of a name from running beside the first,
     none can be stopped, and none waits for a token."""
 
-    def stop(self, task_id: str) -> None:
+    def stop(self, task_id: str, created_at: datetime) -> None:
         """See :class:`~..ports.Workflow`."""
 
     def resume(self, token: str) -> None:
