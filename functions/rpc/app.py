@@ -38,7 +38,7 @@ def endpoint() -> Endpoint:
     tasks_table, configs_table = env.text("TASKS_TABLE"), env.text("PUSH_CONFIGS_TABLE")
     tasks = TaskTable(tasks_table, configs_table)
     policy = WebhookPolicy.of(env.flag("ALLOW_INSECURE_WEBHOOKS", False), env.text("ALLOWED_WEBHOOK_CIDRS", ""))
-    push_configs = PushConfigService(tasks, PushConfigTable(configs_table, tasks_table), policy, _now)
+    push_configs = PushConfigService(tasks, PushConfigTable(configs_table, tasks_table), policy, _now, time.sleep)
     task_service = TaskService(
         store=tasks,
         push_configs=push_configs,

@@ -152,7 +152,9 @@ class _World:
         tasks = FatedTasks(table, fates)
         workflow = (FatedExpress if express else FatedWorkflow)(self.machine, fates)
         watch = FatedWatch(lambda task_id, seconds: self._look("watch", task_id, seconds), fates) if express else None
-        configs = PushConfigService(tasks, MemoryPushConfigs(self._table), WebhookPolicy(), self._time)
+        configs = PushConfigService(
+            tasks, MemoryPushConfigs(self._table), WebhookPolicy(), self._time, self._time.sleep
+        )
         self._service = TaskService(tasks, configs, workflow, self._time, self._time.sleep)
         self._caretaker = Caretaker(tasks, workflow, self._time, watch=watch)
         self._executor = Executor(

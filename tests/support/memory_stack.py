@@ -61,7 +61,7 @@ class MemoryStack(Stack):
         self.failures: list[StepFailure] = []
         self.fault: Exception | None = None
         policy = WebhookPolicy.of(options.allow_insecure, options.allowed_cidrs)
-        push_configs = PushConfigService(self.tasks, self.configs, policy, self.time)
+        push_configs = PushConfigService(self.tasks, self.configs, policy, self.time, self.time.sleep)
         task_service = TaskService(
             self.tasks,
             push_configs,

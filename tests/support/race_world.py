@@ -95,7 +95,7 @@ class World:
         self.table = SharedTasks(self.order)
         self.execution = Waiting(self.order)
         time = VirtualTime()
-        configs = PushConfigService(self.table, MemoryPushConfigs(self.table), WebhookPolicy(), time)
+        configs = PushConfigService(self.table, MemoryPushConfigs(self.table), WebhookPolicy(), time, time.sleep)
         self.service = TaskService(self.table, configs, self.execution, time, time.sleep)
         self.caretaker = Caretaker(self.table, self.execution, time)
         self.executor = Executor(agent, self.table, time, time.sleep, lambda _: None)

@@ -78,6 +78,7 @@ class Workload:
             simulation.configs,  # type: ignore[arg-type]
             WebhookPolicy.of(False, ""),
             simulation.clock,
+            lambda _: None,
         )
         self.truth = Truth()
         self._urls = 0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from agents import asking, one_step
+from busy import busy
 from harness import UNKNOWN_TASK, Stack
 from memory_stack import MemoryStack
 
@@ -106,6 +107,22 @@ def test_a_cancelation_that_loses_against_the_end_of_the_task_says_so(memory: Me
     memory.tasks.before_write = end_first
     assert memory.code("CancelTask", {"id": task_id}) == -32002
     assert memory.state(task_id) == "failed"
+
+
+def test_a_task_whose_agent_writes_all_the_time_is_canceled_in_a_pause_of_it(memory: MemoryStack) -> None:
+    task_id = memory.send()["id"]
+    chunks = busy(memory, seconds=1)
+    memory.call("CancelTask", {"id": task_id})
+    assert memory.state(task_id) == "canceled"
+    assert chunks() > 5
+
+
+def test_the_client_of_a_task_that_is_never_at_rest_waits_for_three_seconds_at_most(memory: MemoryStack) -> None:
+    task_id = memory.send()["id"]
+    begun = memory.time.now
+    busy(memory, seconds=60)
+    assert memory.code("CancelTask", {"id": task_id}) == -32603
+    assert 1 < (memory.time.now - begun).total_seconds() < 3
 
 
 def test_a_cancelation_that_never_gets_through_is_an_internal_error(memory: MemoryStack) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from agents import asking, one_step
+from busy import busy
 from harness import UNKNOWN_TASK, WEBHOOK, Stack
 from memory_stack import MemoryStack
 
@@ -112,6 +113,15 @@ def test_a_follow_up_that_meets_another_write_is_made_on_what_that_one_left(memo
     memory.tasks.before_write = interfere
     assert texts(memory.send(memory.message("b", taskId=task_id))) == ["a", "other", "b"]
     assert memory.stored(task_id).generation == 3
+
+
+def test_a_follow_up_to_a_task_whose_agent_writes_all_the_time_gets_through_in_a_pause_of_it(
+    memory: MemoryStack,
+) -> None:
+    task_id = memory.send(memory.message("a"))["id"]
+    chunks = busy(memory, seconds=1)
+    assert texts(memory.send(memory.message("b", taskId=task_id))) == ["a", "b"]
+    assert chunks() > 5
 
 
 def test_a_follow_up_that_never_gets_through_is_an_internal_error_and_writes_nothing(memory: MemoryStack) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from agents import asking
+from busy import busy
 from callers import CAROL
 from harness import UNKNOWN_TASK, WEBHOOK, Stack
 from memory_stack import MemoryStack
@@ -42,6 +43,14 @@ def test_a_config_is_answered_and_found_as_it_was_created(stack: Stack, task_id:
     assert created == {"taskId": task_id, "id": "mine", **CONFIG}
     assert stack.call("GetTaskPushNotificationConfig", {"taskId": task_id, "id": "mine"}) == created
     assert stack.call("ListTaskPushNotificationConfigs", {"taskId": task_id}) == {"configs": [created]}
+
+
+def test_a_config_is_registered_for_a_task_whose_agent_writes_all_the_time(memory: MemoryStack) -> None:
+    task_id = memory.send()["id"]
+    chunks = busy(memory, seconds=1)
+    memory.register(task_id, id="mine")
+    assert stored(memory, task_id, "mine").settled_through == memory.stored(task_id).generation
+    assert chunks() > 8
 
 
 def test_a_config_without_an_id_gets_one(stack: Stack, task_id: str) -> None:

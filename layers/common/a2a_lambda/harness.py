@@ -138,7 +138,9 @@ class _World:
         self._crashing = crashing
         self._tasks = _FragileTasks()
         self._errors: list[BaseException] = []
-        configs = PushConfigService(self._tasks, MemoryPushConfigs(self._tasks), WebhookPolicy(), self.time)
+        configs = PushConfigService(
+            self._tasks, MemoryPushConfigs(self._tasks), WebhookPolicy(), self.time, self.time.sleep
+        )
         self._service = TaskService(self._tasks, configs, MemoryWorkflow(), self.time, self.time.sleep)
         self._messages = 0
         self._blobs = MemoryBlobs()

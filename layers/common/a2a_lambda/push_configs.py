@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from .errors import InternalError, InvalidParams, PushConfigNotFound, TaskNotFou
 from .operations import DeletePushConfig, GetPushConfig, ListPushConfigs, PushConfigList, SetPushConfig
 from .ports import Clock, Conflict, PushConfigStore, TaskStore
 from .records import PushConfig, TaskRecord
+from .tries import tries
 from .webhook import RESERVED_HEADERS
 from .webhook_url import WebhookPolicy, header_refusal
 
@@ -19,8 +21,6 @@ MAX_CONFIGS = 20
 
 MAX_LIFE = timedelta(days=430)
 """Configs are removed with their task; this bounds the life of one whose task vanished otherwise."""
-
-_TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class PushConfigService:
     configs: PushConfigStore
     policy: WebhookPolicy
     clock: Clock
+    sleep: Callable[[float], None]
 
     def check(self, request: SetPushConfig) -> None:
         """Raises :class:`InvalidParams` if the URL or a header value is one we will not send to."""
@@ -61,7 +62,7 @@ class PushConfigService:
         """
         self.check(request)
         config_id = request.config_id or str(uuid.uuid4())
-        for _ in range(_TRIES):
+        for _ in tries(self.sleep):
             record = self._task(owner, request.task_id)
             existing = self.configs.get(record.task_id, config_id)
             if existing is None:

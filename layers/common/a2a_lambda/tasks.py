@@ -26,6 +26,7 @@ from .operations import CancelTask, FoundTask, GetTask, ListTasks, SendMessage, 
 from .ports import Clock, Conflict, TaskQuery, TaskStore, Unavailable, Workflow
 from .push_configs import PushConfigService
 from .records import PushConfig, TaskRecord
+from .tries import tries
 
 MAX_LIFE = timedelta(days=400)
 """How long a task that has not ended is kept: longer than an execution of Step Functions can last (one year)."""
@@ -33,7 +34,6 @@ MAX_LIFE = timedelta(days=400)
 MAX_WITH_MESSAGE = 300_000
 """Bytes of a task as JSON up to which it takes messages: an item holds 400 kB, and the agent needs room too."""
 
-_TRIES = 5
 _REPEATS = 100
 
 
@@ -101,7 +101,7 @@ class TaskService:
         The write decides: from then on no step can write. Stopping the execution only saves its transitions, so its
         failure is not the client's: the execution ends by itself at its next look at the task.
         """
-        for _ in range(_TRIES):
+        for _ in tries(self.sleep):
             record = self.owned(owner, request.task_id)
             if record.terminal:
                 raise TaskNotCancelable
@@ -155,7 +155,7 @@ class TaskService:
 
     def _write_new(self, record: TaskRecord, configs: Sequence[PushConfig]) -> bool:
         """False if the task exists. Two creations at once: the one that lost may not see the other's task yet."""
-        for _ in range(_TRIES):
+        for _ in tries(self.sleep):
             with suppress(Conflict):
                 return self.store.create(record, configs)
         raise InternalError
@@ -163,7 +163,7 @@ class TaskService:
     def _follow_up(self, owner: str, request: SendMessage) -> TaskRecord:
         message = request.message
         task_id = message["taskId"]
-        for _ in range(_TRIES):
+        for _ in tries(self.sleep):
             record = self.owned(owner, task_id)
             context_id = record.task["contextId"]
             if message.get("contextId", context_id) != context_id:
