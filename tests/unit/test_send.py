@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from callers import BOB, CAROL
@@ -147,6 +149,37 @@ def test_two_creations_that_collide_never_tell_the_client_that_its_task_is_unkno
     memory.tasks.create = collides_once  # type: ignore[method-assign, assignment]
     assert memory.send()["status"]["state"] == "TASK_STATE_SUBMITTED"
     assert len(calls) == 2
+
+
+# ------------------------------------------------------------------------------------------------------------ its size
+
+
+def swelling(**fields: Any) -> bytes:
+    """A request of 200 kB whose numbers are four times as long in the form in which they are stored."""
+    message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"data": "numbers"}], **fields}
+    params = {"message": message, "configuration": {"returnImmediately": True}}
+    call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": params})
+    return call.replace('"numbers"', f"[{','.join(['1e15'] * 40_000)}]").encode()
+
+
+def refusal(stack: Stack, body: bytes) -> Any:
+    reply = stack.http("POST", "/", body, {"Content-Type": "application/json", "A2A-Version": "1.0"})
+    return json.loads(reply.body)["error"]
+
+
+def test_a_message_that_no_task_can_hold_is_refused_and_writes_nothing(stack: Stack) -> None:
+    before = stack.snapshot()
+    error = refusal(stack, swelling())
+    assert error["code"] == -32602
+    assert error["data"][1]["fieldViolations"][0]["field"] == "message"
+    assert stack.snapshot() == before
+
+
+def test_a_follow_up_that_the_task_cannot_hold_is_refused_and_writes_nothing(stack: Stack) -> None:
+    task_id = stack.send()["id"]
+    before = stack.snapshot()
+    assert refusal(stack, swelling(taskId=task_id))["code"] == -32602
+    assert stack.snapshot() == before
 
 
 # ------------------------------------------------------------------------------------------------------- inline config

@@ -145,7 +145,7 @@ class TaskService:
     def _new(self, owner: str, task_id: str, request: SendMessage) -> TaskRecord:
         now, message = self.clock(), request.message
         return TaskRecord(
-            task=new_task(task_id, message.get("contextId") or str(uuid.uuid4()), message, now),
+            task=_within_limit(new_task(task_id, message.get("contextId") or str(uuid.uuid4()), message, now)),
             owner=owner,
             generation=1,
             dialect=request.dialect,
@@ -190,9 +190,7 @@ class TaskService:
         task = record.task
         if record.interrupted:
             task = with_status(task, TaskState.WORKING, now)
-        task = with_message(task, message)
-        if len(dumps(task).encode()) > MAX_WITH_MESSAGE:
-            raise InvalidParams.of("message", "is more than the task can hold")
+        task = _within_limit(with_message(task, message))
         changed = record.next(task, expires_at=expiry(now, False, self.retention))
         self.store.update(changed)
         return changed
@@ -220,6 +218,13 @@ class TaskService:
             self.sleep(min(pause, left))
             record = self.store.get(record.task_id) or record
         return record
+
+
+def _within_limit(task: Task) -> Task:
+    """The task, if it leaves room for the agent. The request's size says little: a 1e15 is four times as long here."""
+    if len(dumps(task).encode()) > MAX_WITH_MESSAGE:
+        raise InvalidParams.of("message", "is more than the task can hold")
+    return task
 
 
 def _pauses() -> Iterator[float]:
