@@ -56,6 +56,26 @@ def test_parts_outside_the_agents_input_modes_are_refused(
         assert stack.snapshot() == before
 
 
+@pytest.mark.parametrize(
+    ("method", "message", "version"),
+    [
+        ("SendMessage", {"messageId": "m", "role": "ROLE_AGENT", "parts": [{"text": "x"}]}, "1.0"),
+        ("message/send", {"messageId": "m", "role": "agent", "parts": [{"kind": "text", "text": "x"}]}, "0.3"),
+        ("tasks/send", {"role": "agent", "parts": [{"text": "x"}]}, None),
+    ],
+)
+@pytest.mark.parametrize("follow_up", [False, True])
+def test_a_message_in_the_agents_name_is_refused(
+    stack: Stack, method: str, message: dict[str, Any], version: str | None, follow_up: bool
+) -> None:
+    task = {"taskId": stack.send()["id"]} if follow_up else {}
+    before = stack.snapshot()
+    answer = stack.request(method, {"message": {**message, **task}}, version=version)
+    assert answer["error"]["code"] == -32602
+    assert "message.role" in answer["error"]["message"]
+    assert stack.snapshot() == before
+
+
 @pytest.mark.parametrize("header", ["A2A-Extensions", "X-A2A-Extensions"])
 def test_a_required_extension_has_to_be_asked_for_and_is_echoed(new_stack: Callable[..., Stack], header: str) -> None:
     stack = new_stack(agent=agent(extensions=[Extension(EXTENSION, required=True)]))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .agent import Extension, MessageFunction
-from .errors import ContentTypeNotSupported, ExtensionSupportRequired, InvalidAgentResponse
+from .errors import ContentTypeNotSupported, ExtensionSupportRequired, InvalidAgentResponse, InvalidParams
 from .lifecycle import task_id_for
 from .model import Message, Part
 from .operations import SendMessage
@@ -23,7 +23,10 @@ class Reception:
     first_look: MessageFunction | None = None
 
     def check(self, request: SendMessage) -> None:
-        """Raises :class:`ExtensionSupportRequired` or :class:`ContentTypeNotSupported` (section 3.3.2)."""
+        """Raises :class:`InvalidParams` (a message that is not the client's), :class:`ExtensionSupportRequired` or
+        :class:`ContentTypeNotSupported` (section 3.3.2)."""
+        if request.message["role"] != "ROLE_USER":
+            raise InvalidParams.of("message.role", "must be that of the user")
         for extension in self.extensions:
             if extension.required and extension.uri not in request.extensions:
                 raise ExtensionSupportRequired(f"This agent requires the extension {extension.uri}")
