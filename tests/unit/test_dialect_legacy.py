@@ -160,6 +160,11 @@ def test_a_role_is_read_and_written_in_lower_case(role: str, canonical: str) -> 
             {"id": "t", "config": {"webhookUrl": WEBHOOK, "eventTypes": "x"}},
             {"config.eventTypes"},
         ),
+        (
+            "tasks/pushNotification/set",
+            {"id": "t", "config": {"webhookUrl": WEBHOOK, "eventTypes": ["TaskStatusUpdateEvent", "completed"]}},
+            {"config.eventTypes.1"},
+        ),
     ],
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value)[:50],
 )

@@ -295,6 +295,14 @@ def test_the_legacy_config_keeps_its_authentication_and_event_types(stack: Stack
     assert answer["pushNotificationConfig"] == {"taskId": legacy_task, **config}
 
 
+@pytest.mark.parametrize("unknown", ["TaskArtifactUpdateEvent", "completed", ""])
+def test_a_legacy_config_for_events_that_never_come_is_refused(stack: Stack, legacy_task: str, unknown: str) -> None:
+    before = stack.snapshot()
+    config = {"webhookUrl": WEBHOOK, "eventTypes": [unknown]}
+    assert stack.code("tasks/pushNotification/set", {"id": legacy_task, "config": config}, version=None) == -32602
+    assert stack.snapshot() == before
+
+
 def test_the_legacy_set_again_replaces_the_one_config_of_the_task(stack: Stack, legacy_task: str) -> None:
     for path in ("/one", "/two"):
         config = {"webhookUrl": WEBHOOK + path}

@@ -84,11 +84,12 @@ class LegacyAuthentication(Params):
 
 
 class LegacyPushConfig(Params):
-    """``pushNotificationConfig``."""
+    """``pushNotificationConfig``. The dialect's webhooks carry one type of event: who asked for another would wait in
+    vain."""
 
     webhook_url: Annotated[str, Field(min_length=1)]
     authentication_info: LegacyAuthentication | None = None
-    event_types: list[str] | None = None
+    event_types: list[Literal["TaskStatusUpdateEvent"]] | None = None
 
 
 class LegacySetPush(Params):
