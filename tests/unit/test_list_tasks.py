@@ -13,6 +13,9 @@ from callers import BOB
 from harness import Stack
 from memory_stack import MemoryStack
 
+from a2a_lambda.lifecycle import with_artifact, with_message
+from a2a_lambda.model import Message, Part
+
 
 def sent(stack: Stack, number: int, **fields: Any) -> list[str]:
     """So many tasks, one second apart; their ids, newest first."""
@@ -152,6 +155,55 @@ def test_the_legacy_list_answers_whole_tasks_in_its_own_shape(stack: Stack) -> N
     stack.work(task_id)
     (task,) = stack.call("tasks/list", version=None)
     assert (task["status"]["state"], len(task["artifacts"]), task["history"][0]["role"]) == ("completed", 3, "user")
+
+
+# ------------------------------------------------------------------------------------------------------------ its size
+
+
+def large(stack: Stack, number: int, text: str) -> list[str]:
+    """So many tasks with a long message; their ids, newest first."""
+    created = sent(stack, number)
+    for task_id in created:
+        record = stack.stored(task_id)
+        message: Message = {"messageId": "long", "role": "ROLE_USER", "parts": [{"text": text}]}
+        stack.tasks.update(record.next(with_message(record.task, message)))
+    return created
+
+
+@pytest.mark.parametrize("character", ["x", "\u4e00", '"'])
+def test_no_page_outgrows_the_answer_of_a_function(memory: MemoryStack, character: str) -> None:
+    bytes_of_it = len(json.dumps(character, ensure_ascii=False).encode()) - 2
+    created = large(memory, 30, character * (240_000 // bytes_of_it))
+    token, listed = "", []
+    while True:
+        params = {"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {"pageSize": 100, "pageToken": token}}
+        reply = memory.http("POST", "/", json.dumps(params), {"Content-Type": "application/json", "A2A-Version": "1.0"})
+        assert len(json.dumps({"body": reply.body}, ensure_ascii=False).encode()) < 6_000_000
+        answer = json.loads(reply.body)["result"]
+        listed += ids(answer)
+        assert answer["totalSize"] == 30
+        token = answer["nextPageToken"]
+        if not token:
+            break
+    assert listed == created
+
+
+def test_what_is_not_asked_for_takes_no_room(memory: MemoryStack) -> None:
+    created = large(memory, 20, "x" * 240_000)
+    assert ids(memory.call("ListTasks", {"historyLength": 0})) == created
+    for task_id in created:
+        record = memory.stored(task_id)
+        parts: list[Part] = [{"text": "x" * 240_000}]
+        memory.tasks.update(record.next(with_artifact(record.task, {"artifactId": "a", "parts": parts})))
+    assert ids(memory.call("ListTasks", {"historyLength": 0})) == created
+    assert len(ids(memory.call("ListTasks", {"historyLength": 0, "includeArtifacts": True}))) < 20
+
+
+def test_a_page_that_ends_early_goes_on_with_the_next_task(stack: Stack) -> None:
+    created = large(stack, 15, "x" * 240_000)
+    answers = pages(stack, pageSize=50)
+    assert [task_id for answer in answers for task_id in ids(answer)] == created
+    assert len(answers) == 2
 
 
 def token(value: Any) -> str:

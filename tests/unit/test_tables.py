@@ -241,6 +241,45 @@ def test_a_query_reads_again_what_a_batch_left_unprocessed(stack: CloudStack, mo
     assert sorted(found.task_id for found in page.records) == ["t0", "t1", "t2"]
 
 
+def lagging(stack: CloudStack, patch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
+    """The index shows what was before the change; the table has it."""
+    client = cloud.client("dynamodb")
+    read = client.batch_get_item
+
+    def later(**arguments: Any) -> Any:
+        change()
+        return read(**arguments)
+
+    patch.setattr(client, "batch_get_item", later)
+
+
+def test_a_task_that_left_the_state_asked_for_before_the_index_knew_is_not_listed(
+    stack: CloudStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = stack.send()["id"], stack.send()["id"]
+    lagging(stack, monkeypatch, lambda: stack.call("CancelTask", {"id": first}))
+    page = stack.tasks.query(TaskQuery(owner=stack.stored(first).owner, state=TaskState.SUBMITTED))
+    assert ([found.task_id for found in page.records], page.total, page.position) == ([second], 1, None)
+
+
+def test_a_page_ends_where_the_index_has_its_last_task(stack: CloudStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    oldest = stack.send()["id"]
+    stack.time.sleep(1)
+    middle = stack.send()["id"]
+    stack.time.sleep(1)
+    stack.send()
+
+    def change() -> None:
+        stack.time.sleep(60)
+        stack.call("CancelTask", {"id": middle})
+
+    query = TaskQuery(owner=stack.stored(oldest).owner, limit=2)
+    lagging(stack, monkeypatch, change)
+    page = stack.tasks.query(query)
+    assert page.records[1].state is TaskState.CANCELED
+    assert page.position == page.positions[1] == ("2026-01-01T00:00:01.000Z", middle)
+
+
 # -------------------------------------------------------------------------------------------------------------- configs
 
 

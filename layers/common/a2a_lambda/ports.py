@@ -41,11 +41,13 @@ class TaskQuery:
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
-    """Tasks, newest first; ``position`` is None at the end. ``total`` counts all that match, on every page."""
+    """Tasks, newest first, and the ``positions`` at which a page would end with each; ``position`` is that of the whole
+    page, None at the end. ``total`` counts all that match, on every page."""
 
     records: tuple[TaskRecord, ...]
     position: tuple[str, str] | None
     total: int
+    positions: tuple[tuple[str, str], ...]
 
 
 class TaskStore(Protocol):

@@ -34,6 +34,10 @@ MAX_LIFE = timedelta(days=400)
 MAX_WITH_MESSAGE = 300_000
 """Bytes of a task as JSON up to which it takes messages: an item holds 400 kB, and the agent needs room too."""
 
+MAX_LIST = 3_000_000
+"""Bytes of the tasks of a page as JSON. The answer of a function holds 6 MB, in which they are a string with two bytes
+for each quote."""
+
 _REPEATS = 100
 
 
@@ -76,7 +80,10 @@ class TaskService:
         return FoundTask(with_history_length(record.task, request.history_length), record.dialect)
 
     def list(self, owner: str, request: ListTasks) -> TaskList:
-        """The caller's tasks, newest status first. Raises :class:`InvalidParams` for a page token not of ours."""
+        """The caller's tasks, newest status first. Raises :class:`InvalidParams` for a page token not of ours.
+
+        A page ends early where it would outgrow the answer of a function.
+        """
         page = self.store.query(
             TaskQuery(
                 owner=owner,
@@ -87,10 +94,11 @@ class TaskService:
                 position=_position(request.page_token),
             )
         )
-        tasks = [with_history_length(record.task, request.history_length) for record in page.records]
+        tasks = [_listed(record.task, request) for record in page.records]
+        room = _within(MAX_LIST, [len(dumps(task).encode()) for task in tasks])
         return TaskList(
-            tasks=[_listed(task, request.include_artifacts) for task in tasks],
-            next_page_token=_page_token(page.position),
+            tasks=tasks[:room],
+            next_page_token=_page_token(page.position if room == len(tasks) else page.positions[room - 1]),
             page_size=request.page_size,
             total_size=page.total,
         )
@@ -231,13 +239,19 @@ def _pauses() -> Iterator[float]:
     return itertools.chain((0.2, 0.3, 0.5), itertools.repeat(1.0))
 
 
-def _listed(task: Task, include_artifacts: bool) -> Task:
-    listed: Task = {**task}
-    if include_artifacts:
+def _listed(task: Task, request: ListTasks) -> Task:
+    listed: Task = {**with_history_length(task, request.history_length)}
+    if request.include_artifacts:
         listed.setdefault("artifacts", [])
     else:
         listed.pop("artifacts", None)
     return listed
+
+
+def _within(limit: int, sizes: Sequence[int]) -> int:
+    """How many of the first sizes fit into the limit; at least one, if there is one."""
+    sums = itertools.accumulate(sizes)
+    return max(sum(total <= limit for total in sums), min(1, len(sizes)))
 
 
 def _page_token(position: tuple[str, str] | None) -> str:

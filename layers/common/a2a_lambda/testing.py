@@ -76,7 +76,8 @@ class MemoryTasks:
         )
         rest = [record for record in matching if query.position is None or _position(record) < query.position]
         page = rest[: query.limit]
-        return TaskPage(tuple(page), _position(page[-1]) if len(rest) > len(page) else None, len(matching))
+        positions = tuple(map(_position, page))
+        return TaskPage(tuple(page), positions[-1] if len(rest) > len(page) else None, len(matching), positions)
 
     def announce(self, task: TaskRecord) -> None:
         """Write the announcement that a registration makes."""

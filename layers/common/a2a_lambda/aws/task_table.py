@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..model import TERMINAL, dumps
+from ..model import TERMINAL
 from ..ports import Conflict, TaskPage, TaskQuery
 from ..records import PushConfig, ResumeToken, TaskRecord
 from .clients import client, code_of, guarded
@@ -14,9 +14,6 @@ from .items import Item, config_item, context_key, n, s, task_item, task_record,
 
 _BATCH = 100
 """Keys that one BatchGetItem takes."""
-
-_PAGE_BYTES = 4_000_000
-"""Characters of all tasks of a page: the answer of a function holds 6 MB."""
 
 
 class TaskTable:
@@ -108,7 +105,8 @@ class TaskTable:
     def query(self, query: TaskQuery) -> TaskPage:
         """See :class:`~..ports.TaskStore`. The index holds keys and state only; the tasks are read by their keys.
 
-        A page ends early where it would outgrow the answer of a function.
+        The index is a moment behind, so what was read is judged again; but each task keeps the place in which the index
+        has it, or the next page would begin elsewhere.
         """
         arguments = self._query_arguments(query)
         keys: list[Item] = []
@@ -118,15 +116,15 @@ class TaskTable:
                 more = True
                 break
             keys.append(key)
-        records = self._read_all(query.owner, [key["taskId"]["S"] for key in keys])
-        room = _within(_PAGE_BYTES, [len(dumps(record.task)) for record in records])
-        if room < len(records):
-            last = records[room - 1]
-            ended = (last.task["status"]["timestamp"], last.task_id)
-            return TaskPage(records[:room], ended, self._count(arguments))
+        places = {key["taskId"]["S"]: (key["updatedAt"]["S"], key["taskId"]["S"]) for key in keys}
+        records = tuple(record for record in self._read_all(list(places)) if _matches(record, query))
         whole = not more and query.position is None
-        position = (keys[-1]["updatedAt"]["S"], keys[-1]["taskId"]["S"]) if more else None
-        return TaskPage(records, position, len(keys) if whole else self._count(arguments))
+        return TaskPage(
+            records,
+            position=places[keys[-1]["taskId"]["S"]] if more else None,
+            total=len(records) if whole else self._count(arguments),
+            positions=tuple(places[record.task_id] for record in records),
+        )
 
     def _query_arguments(self, query: TaskQuery) -> dict[str, Any]:
         by_context = query.context_id is not None
@@ -170,7 +168,7 @@ class TaskTable:
         pages = client("dynamodb").get_paginator("query").paginate(**arguments, Select="COUNT")
         return sum(page["Count"] for page in pages)
 
-    def _read_all(self, owner: str, task_ids: Sequence[str]) -> tuple[TaskRecord, ...]:
+    def _read_all(self, task_ids: Sequence[str]) -> tuple[TaskRecord, ...]:
         found: dict[str, TaskRecord] = {}
         pending: list[Item] = [{"taskId": s(task_id)} for task_id in task_ids]
         while pending:
@@ -179,17 +177,15 @@ class TaskTable:
             for item in answer["Responses"].get(self._table, []):
                 found[item["taskId"]["S"]] = task_record(item)
             pending = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", []) + pending[_BATCH:]
-        return tuple(found[task_id] for task_id in task_ids if task_id in found and found[task_id].owner == owner)
+        return tuple(found[task_id] for task_id in task_ids if task_id in found)
 
 
-def _within(limit: int, sizes: Sequence[int]) -> int:
-    """How many of the first sizes fit into the limit; at least one."""
-    total = 0
-    for place, size in enumerate(sizes):
-        total += size
-        if total > limit:
-            return max(1, place)
-    return len(sizes)
+def _matches(record: TaskRecord, query: TaskQuery) -> bool:
+    return (
+        record.owner == query.owner
+        and query.state in (None, record.state)
+        and (query.after is None or record.task["status"]["timestamp"] >= query.after)
+    )
 
 
 def lost(error: Any) -> bool:
