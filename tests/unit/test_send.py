@@ -101,6 +101,14 @@ def test_a_message_that_differs_in_anything_is_another_task(stack: Stack, change
     assert stack.send(message)["id"] != stack.send({**message, **changed})["id"]
 
 
+def test_the_order_of_keys_makes_no_other_task(stack: Stack) -> None:
+    data: dict[str, object] = {"a": 1, "b": {"c": "x", "d": [{"e": 3, "f": 4}]}}
+    turned: dict[str, object] = {"b": {"d": [{"f": 4, "e": 3}], "c": "x"}, "a": 1}
+    message = stack.message(parts=[{"data": data}], metadata=data)
+    assert stack.send(message)["id"] == stack.send({**message, "parts": [{"data": turned}], "metadata": turned})["id"]
+    assert len(stack.started()) == 1
+
+
 def test_the_same_message_of_another_owner_is_another_task(stack: Stack) -> None:
     message = stack.message()
     ids = {stack.send(message)["id"], stack.send(message, caller=BOB)["id"], stack.send(message, caller=CAROL)["id"]}

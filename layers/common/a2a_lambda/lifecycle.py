@@ -7,11 +7,16 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime
 
-from .model import Artifact, Message, Part, Task, TaskState, TaskStatus, dumps, timestamp
+import msgspec
+
+from .model import Artifact, Message, Part, Task, TaskState, TaskStatus, timestamp
 
 MAX_DOCUMENT = 350_000
 """Bytes of a task as JSON: an item of DynamoDB holds 400 kB with everything beside it, and there has to be room for the
 end of the task."""
+
+_identity = msgspec.json.Encoder(order="deterministic").encode
+"""The same bytes for the same content, whatever the order of its keys."""
 
 _TASK_IDS = uuid.UUID("6f1d3a52-0f0e-5d3c-9c38-2d0c4a0a5a11")
 
@@ -19,10 +24,10 @@ _TASK_IDS = uuid.UUID("6f1d3a52-0f0e-5d3c-9c38-2d0c4a0a5a11")
 def task_id_for(owner: str, message: Message) -> str:
     """The id of the task that this message of this owner creates.
 
-    It depends on nothing else, so the same message sent twice names one task, without a table of messages seen. Two
-    different messages under one messageId (test kits do that) are two tasks.
+    It depends on nothing else, so the same message sent twice names one task, without a table of messages seen; the
+    order of keys in its JSON is nothing. Two different messages under one messageId (test kits do that) are two tasks.
     """
-    seed = hashlib.sha256(dumps([owner, message]).encode()).hexdigest()
+    seed = hashlib.sha256(_identity([owner, message])).hexdigest()
     return str(uuid.uuid5(_TASK_IDS, seed))
 
 
