@@ -54,7 +54,7 @@ def endpoint() -> Endpoint:
         JsonRpc([legacy_params.DIALECT, v0_3_params.DIALECT, v1_params.DIALECT], service.execute),
         Rest(v1_params.DIALECT, service.execute),
         frozenset(extension.uri for extension in agent.extensions) | {DELIVERY_STATUS},
-        anonymous=env.text("AUTH_MODE", "NONE") == "NONE",
+        anonymous=env.text("AUTH_MODE") == "NONE",
     )
 
 
@@ -62,7 +62,7 @@ def endpoint() -> Endpoint:
 def discovery() -> Discovery:
     env = Environment(os.environ)
     module = importlib.import_module(env.text("AGENT_MODULE"))
-    auth_mode, issuer = env.text("AUTH_MODE", "NONE"), env.text("JWT_ISSUER", "")
+    auth_mode, issuer = env.text("AUTH_MODE"), env.text("JWT_ISSUER", "")
     stack = Stack(env.flag("PUSH_NOTIFICATIONS", True), auth_mode, issuer)
     return Discovery(module.agent, stack, Path(module.__file__ or __file__).stat().st_mtime, key_ring(env, _now))
 

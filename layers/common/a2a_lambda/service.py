@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .blobs import Link, in_answer, unlinked
 from .errors import PushNotificationNotSupported
+from .http import ANONYMOUS
 from .model import Message, Task
 from .operations import (
     PUSH_OPERATIONS,
@@ -22,6 +23,7 @@ from .operations import (
 )
 from .push_configs import PushConfigService
 from .reception import Reception
+from .records import PushConfig
 from .tasks import TaskService
 
 
@@ -60,9 +62,11 @@ class AgentService:
             case SetPushConfig():
                 return self.push_configs.set(owner, request)
             case GetPushConfig():
-                return self.push_configs.get(owner, request)
+                found = self.push_configs.get(owner, request)
+                return found and _shown(found)
             case ListPushConfigs():
-                return self.push_configs.list(owner, request)
+                listed = self.push_configs.list(owner, request)
+                return replace(listed, configs=[_shown(config) for config in listed.configs])
             case DeletePushConfig():
                 return self.push_configs.delete(owner, request)
 
@@ -70,3 +74,15 @@ class AgentService:
         self.reception.check(request)
         direct = self.reception.answer(owner, request.message)
         return direct if direct is not None else self.tasks.send(owner, request)
+
+
+def _shown(config: PushConfig) -> PushConfig:
+    """The config as it may be read. Where nobody has to say who they are, everybody is its owner, so the secrets of its
+    webhook are in no answer but that to its registration."""
+    if config.owner != ANONYMOUS:
+        return config
+    authentication = config.authentication
+    if authentication is not None:
+        authentication = {**authentication}
+        authentication.pop("credentials", None)
+    return replace(config, token=None, authentication=authentication)
