@@ -39,7 +39,7 @@ READ: list[tuple[str, dict[str, Any], Any]] = [
     (
         "SendMessage",
         {"message": MESSAGE, "configuration": {"returnImmediately": True, "historyLength": 3}, "metadata": {"a": 1}},
-        ops.SendMessage(MESSAGE, "1.0", history_length=3, metadata={"a": 1}),  # type: ignore[arg-type]
+        ops.SendMessage(MESSAGE, "1.0", history_length=3),  # type: ignore[arg-type]
     ),
     (
         "SendMessage",
@@ -54,7 +54,7 @@ READ: list[tuple[str, dict[str, Any], Any]] = [
     ("GetTask", {"id": "t"}, ops.GetTask("t")),
     ("GetTask", {"id": "t", "historyLength": 0}, ops.GetTask("t", 0)),
     ("CancelTask", {"id": "t"}, ops.CancelTask("t")),
-    ("CancelTask", {"id": "t", "metadata": {"why": "x"}}, ops.CancelTask("t", {"why": "x"})),
+    ("CancelTask", {"id": "t", "metadata": {"why": "x"}}, ops.CancelTask("t")),
     ("ListTasks", {}, ops.ListTasks()),
     (
         "ListTasks",

@@ -113,16 +113,6 @@ def state_of(task: Task) -> TaskState:
     return TaskState(task["status"]["state"])
 
 
-def is_terminal(task: Task) -> bool:
-    """Whether the task has ended: completed, failed, canceled or rejected."""
-    return state_of(task) in TERMINAL
-
-
-def is_interrupted(task: Task) -> bool:
-    """Whether the task waits for its client: input or authentication required."""
-    return state_of(task) in INTERRUPTED
-
-
 def timestamp(moment: datetime) -> str:
     """The moment as the wire writes it: ``YYYY-MM-DDTHH:mm:ss.sssZ`` (section 5.6.1)."""
     utc = moment.astimezone(UTC)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .model import AuthenticationInfo, Json, Message, Task, TaskState
+from .model import AuthenticationInfo, Message, Task, TaskState
 from .records import PushConfig
 
 
@@ -29,14 +29,13 @@ class SetPushConfig:
 @dataclass(frozen=True, slots=True)
 class SendMessage:
     """Section 3.1.1. ``message.taskId`` makes it a follow-up. ``blocking``: answer when the task ends or waits for its
-    client. ``metadata`` is that of the request, ``extensions`` are those that the client wants to use."""
+    client. ``extensions`` are those that the client wants to use."""
 
     message: Message
     dialect: str
     blocking: bool = False
     history_length: int | None = None
     push_config: SetPushConfig | None = None
-    metadata: Json | None = None
     extensions: frozenset[str] = frozenset()
 
 
@@ -66,7 +65,6 @@ class CancelTask:
     """Section 3.1.5."""
 
     task_id: str
-    metadata: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)

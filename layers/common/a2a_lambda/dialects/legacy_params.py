@@ -49,7 +49,7 @@ class LegacySend(Params):
             message["taskId"] = self.id
         if self.context_id is not None:
             message["contextId"] = self.context_id
-        return ops.SendMessage(message, legacy.NAME, history_length=self.history_length, metadata=self.metadata)
+        return ops.SendMessage(message, legacy.NAME, history_length=self.history_length)
 
 
 class LegacyTask(Params):
@@ -123,7 +123,7 @@ DIALECT = Dialect(
             reader(LegacyList, lambda p: ops.ListTasks(p.context_id, page_size=100, include_artifacts=True)),
             legacy.task_list,
         ),
-        "tasks/cancel": Method(reader(LegacyTask, lambda p: ops.CancelTask(p.id, p.metadata)), legacy.found),
+        "tasks/cancel": Method(reader(LegacyTask, lambda p: ops.CancelTask(p.id)), legacy.found),
         "tasks/pushNotification/set": Method(reader(LegacySetPush, LegacySetPush.request), legacy.push_config),
         "tasks/pushNotification/get": Method(
             reader(LegacyTask, lambda p: ops.GetPushConfig(p.id, missing_ok=True)), legacy.push_config

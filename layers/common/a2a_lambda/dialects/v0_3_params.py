@@ -159,7 +159,6 @@ class V03Send(Params):
             blocking=bool(configuration.blocking),
             history_length=configuration.history_length,
             push_config=inline.canonical() if inline else None,
-            metadata=self.metadata,
         )
 
 
@@ -203,7 +202,7 @@ DIALECT = Dialect(
         "message/send": Method(reader(V03Send, V03Send.request), v0_3.sent),
         "message/stream": refused(UnsupportedOperation),
         "tasks/get": Method(reader(V03Task, lambda p: ops.GetTask(p.id, p.history_length)), v0_3.found),
-        "tasks/cancel": Method(reader(V03Task, lambda p: ops.CancelTask(p.id, p.metadata)), v0_3.found),
+        "tasks/cancel": Method(reader(V03Task, lambda p: ops.CancelTask(p.id)), v0_3.found),
         "tasks/resubscribe": refused(UnsupportedOperation),
         "tasks/pushNotificationConfig/set": Method(reader(V03SetPush, V03SetPush.request), v0_3.push_config),
         "tasks/pushNotificationConfig/get": Method(

@@ -90,7 +90,6 @@ class V1SendMessage(Params):
             blocking=not configuration.return_immediately,
             history_length=configuration.history_length,
             push_config=inline.canonical() if inline else None,
-            metadata=self.metadata,
         )
 
 
@@ -170,7 +169,7 @@ DIALECT = Dialect(
         "SendMessage": Method(reader(V1SendMessage, V1SendMessage.request), v1.sent),
         "GetTask": Method(reader(V1GetTask, lambda p: ops.GetTask(p.id, p.history_length)), v1.found),
         "ListTasks": Method(reader(V1ListTasks, V1ListTasks.request), v1.task_list),
-        "CancelTask": Method(reader(V1CancelTask, lambda p: ops.CancelTask(p.id, p.metadata)), v1.found),
+        "CancelTask": Method(reader(V1CancelTask, lambda p: ops.CancelTask(p.id)), v1.found),
         "CreateTaskPushNotificationConfig": Method(reader(V1PushConfig, _create), v1.push_config),
         "GetTaskPushNotificationConfig": Method(
             reader(V1ConfigOfTask, lambda p: ops.GetPushConfig(p.task_id, p.id)), v1.push_config
