@@ -86,6 +86,9 @@ class Execution:
     begun: datetime | None = None
     ended: datetime | None = None
 
+    def __post_init__(self) -> None:
+        assert len(self.name.partition("#")[0]) <= 80, "Step Functions takes no longer name"
+
 
 class StateMachine:
     """The port ``Workflow``. ``invoke`` is the executor: payload to result; what it raises is a failed invocation.
