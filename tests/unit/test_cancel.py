@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cloud
 import pytest
 from agents import asking, one_step
 from busy import busy
+from cloud_stack import CloudStack
 from harness import UNKNOWN_TASK, Stack
 from memory_stack import MemoryStack
 
@@ -72,6 +74,17 @@ def test_a_cancelation_holds_even_if_the_execution_could_not_be_stopped(stack: S
     stack.break_workflow()
     assert stack.call("CancelTask", {"id": task_id})["status"]["state"] == "TASK_STATE_CANCELED"
     assert stack.state(task_id) == "canceled"
+
+
+@pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "ValidationException", "ThrottlingException"])
+def test_a_cancelation_holds_whatever_step_functions_says_of_the_execution(
+    cloud_stack: Callable[..., CloudStack], code: str
+) -> None:
+    stack = cloud_stack()
+    task_id = stack.send()["id"]
+    with cloud.outage("stepfunctions", "StopExecution", code=code) as tried:
+        assert stack.call("CancelTask", {"id": task_id})["status"]["state"] == "TASK_STATE_CANCELED"
+    assert tried
 
 
 def test_a_task_without_an_execution_can_be_canceled(stack: Stack) -> None:

@@ -162,8 +162,8 @@ def test_a_role_is_read_and_written_in_lower_case(role: str, canonical: str) -> 
         ),
         (
             "tasks/pushNotification/set",
-            {"id": "t", "config": {"webhookUrl": WEBHOOK, "eventTypes": ["TaskStatusUpdateEvent", "completed"]}},
-            {"config.eventTypes.1"},
+            {"id": "t", "config": {"webhookUrl": WEBHOOK, "eventTypes": ["TaskArtifactUpdateEvent"]}},
+            {"config.eventTypes"},
         ),
     ],
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value)[:50],

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from callers import ALICE, BOB, CAROL, DAVE, NOBODY, Caller, iam_role
-from cloud_stack import CloudStack, handler_module
 from harness import UNKNOWN_TASK, WEBHOOK, Stack
 from memory_stack import MemoryStack
 
 from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
-from a2a_lambda.settings import SettingsError
 
 MESSAGE: dict[str, Any] = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "x"}]}
 LEGACY_MESSAGE: dict[str, Any] = {"role": "user", "parts": [{"text": "x"}]}
@@ -111,48 +108,3 @@ def test_a_role_sees_its_tasks_in_each_of_its_sessions(stack: Stack) -> None:
 def test_everybody_is_one_owner_on_a_stack_without_authorization(stack: Stack) -> None:
     task_id = stack.send(caller=NOBODY)["id"]
     assert stack.call("GetTask", {"id": task_id}, caller=NOBODY)["id"] == task_id
-
-
-SECRETS = {"token": "secret-token", "authentication": {"scheme": "Bearer", "credentials": "secret-credentials"}}
-
-
-def readings(stack: Stack, task_id: str, caller: Caller) -> list[Any]:
-    """The task's config in every answer that shows it."""
-    of_task = {"taskId": task_id, "id": "default"}
-    return [
-        stack.call("GetTaskPushNotificationConfig", of_task, caller=caller),
-        stack.call("ListTaskPushNotificationConfigs", {"taskId": task_id}, caller=caller),
-        stack.call("tasks/pushNotificationConfig/get", {"id": task_id}, caller=caller, version="0.3"),
-        stack.call("tasks/pushNotificationConfig/list", {"id": task_id}, caller=caller, version="0.3"),
-        stack.call("tasks/pushNotification/get", {"id": task_id}, caller=caller, version=None),
-        stack.call("tasks/pushNotification/list", {}, caller=caller, version=None),
-    ]
-
-
-def test_no_answer_shows_the_secrets_of_a_webhook_where_everybody_is_its_owner(stack: Stack) -> None:
-    task_id = stack.send(caller=NOBODY)["id"]
-    registered = stack.register(task_id, id="default", **SECRETS, caller=NOBODY)
-    assert {name: registered[name] for name in SECRETS} == SECRETS
-    for answer in readings(stack, task_id, NOBODY):
-        assert WEBHOOK in json.dumps(answer)
-        assert "secret" not in json.dumps(answer)
-    config = stack.configs.get(task_id, "default")
-    assert config is not None
-    assert (config.token, config.authentication) == tuple(SECRETS.values())
-
-
-def test_a_caller_who_is_known_reads_the_secrets_of_its_webhooks(stack: Stack) -> None:
-    task_id = stack.send()["id"]
-    stack.register(task_id, id="default", **SECRETS)
-    for answer in readings(stack, task_id, ALICE):
-        assert "secret-credentials" in json.dumps(answer)
-
-
-@pytest.mark.parametrize("part", ["endpoint", "discovery"])
-def test_a_function_that_is_not_told_who_may_call_serves_nobody(
-    cloud_stack: Callable[..., CloudStack], monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
-    cloud_stack()
-    monkeypatch.delenv("AUTH_MODE")
-    with pytest.raises(SettingsError, match="AUTH_MODE"):
-        getattr(handler_module("rpc"), part)()

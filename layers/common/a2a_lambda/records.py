@@ -106,7 +106,7 @@ class PushConfig:
     means delivered or dead-lettered. ``attempts`` (failed ones in a row), ``failing_since`` and ``next_attempt_at`` are
     the retry schedule, which belongs to the config and not to a message. ``delivered_through`` and
     ``last_attempt_at`` know of the attempts that were recorded; a first attempt that succeeds writes nothing.
-    ``event_types`` (legacy dialect) empty means all.
+    ``event_types`` is what a legacy client named; it is kept for its answers and selects nothing.
     """
 
     task_id: str

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from .blobs import Link, in_answer, unlinked
 from .errors import PushNotificationNotSupported
-from .http import ANONYMOUS
 from .model import Message, Task
 from .operations import (
     PUSH_OPERATIONS,
@@ -23,7 +22,6 @@ from .operations import (
 )
 from .push_configs import PushConfigService
 from .reception import Reception
-from .records import PushConfig
 from .tasks import TaskService
 
 
@@ -62,11 +60,9 @@ class AgentService:
             case SetPushConfig():
                 return self.push_configs.set(owner, request)
             case GetPushConfig():
-                found = self.push_configs.get(owner, request)
-                return found and _shown(found)
+                return self.push_configs.get(owner, request)
             case ListPushConfigs():
-                listed = self.push_configs.list(owner, request)
-                return replace(listed, configs=[_shown(config) for config in listed.configs])
+                return self.push_configs.list(owner, request)
             case DeletePushConfig():
                 return self.push_configs.delete(owner, request)
 
@@ -74,15 +70,3 @@ class AgentService:
         self.reception.check(request)
         direct = self.reception.answer(owner, request.message)
         return direct if direct is not None else self.tasks.send(owner, request)
-
-
-def _shown(config: PushConfig) -> PushConfig:
-    """The config as it may be read. Where nobody has to say who they are, everybody is its owner, so the secrets of its
-    webhook are in no answer but that to its registration."""
-    if config.owner != ANONYMOUS:
-        return config
-    authentication = config.authentication
-    if authentication is not None:
-        authentication = {**authentication}
-        authentication.pop("credentials", None)
-    return replace(config, token=None, authentication=authentication)

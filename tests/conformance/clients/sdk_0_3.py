@@ -65,10 +65,7 @@ async def configs(client: Client) -> None:
         answer = await client.set_task_callback(wanted)
         assert answer.push_notification_config == config.model_copy(update={"id": found})
         one = a2a.GetTaskPushNotificationConfigParams(id=task.id, push_notification_config_id=found)
-        found_config = (await client.get_task_callback(one)).push_notification_config
-        # On a stack without authorization the secrets are not shown.
-        assert (found_config.id, found_config.url, found_config.token) == (found, url, None)
-        assert found_config.authentication == a2a.PushNotificationAuthenticationInfo(schemes=["Bearer"])
+        assert await client.get_task_callback(one) == answer
 
 
 async def turns(client: Client) -> None:

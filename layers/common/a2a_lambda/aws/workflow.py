@@ -49,7 +49,7 @@ class StateMachine:
 
     @guarded
     def stop(self, task_id: str, created_at: datetime) -> None:
-        """See :class:`~..ports.Workflow`."""
+        """See :class:`~..ports.Workflow`. One that has just ended by itself has nothing left to stop."""
         from botocore.exceptions import ClientError
 
         executions = self._arn.replace(":stateMachine:", ":execution:", 1)
@@ -57,7 +57,7 @@ class StateMachine:
         try:
             client("stepfunctions").stop_execution(executionArn=execution, error="Canceled", cause="by the client")
         except ClientError as error:
-            if code_of(error) != "ExecutionDoesNotExist":
+            if code_of(error) not in ("ExecutionDoesNotExist", "ValidationException"):
                 raise
 
     @guarded

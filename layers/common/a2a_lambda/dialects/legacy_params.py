@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic import AliasChoices, BeforeValidator, Field, field_validator
 
 from .. import operations as ops
 from ..model import AuthenticationInfo, Json, Message, Role
@@ -84,12 +84,19 @@ class LegacyAuthentication(Params):
 
 
 class LegacyPushConfig(Params):
-    """``pushNotificationConfig``. The dialect's webhooks carry one type of event: who asked for another would wait in
-    vain."""
+    """``pushNotificationConfig``. The dialect's webhooks carry changes of the status: who asks for artifacts only would
+    wait in vain."""
 
     webhook_url: Annotated[str, Field(min_length=1)]
     authentication_info: LegacyAuthentication | None = None
-    event_types: list[Literal["TaskStatusUpdateEvent"]] | None = None
+    event_types: list[str] | None = None
+
+    @field_validator("event_types")
+    @classmethod
+    def _something_comes(cls, types: list[str] | None) -> list[str] | None:
+        if types and set(types) == {"TaskArtifactUpdateEvent"}:
+            raise ValueError("webhooks of this dialect carry TaskStatusUpdateEvent only")
+        return types
 
 
 class LegacySetPush(Params):
