@@ -151,9 +151,9 @@ class Limited:
     def __init__(self) -> None:
         self.seconds: list[float] = []
 
-    def limit(self, seconds: float) -> Any:
+    def limit(self, seconds: float, work: Callable[[], object]) -> None:
         self.seconds.append(seconds)
-        return contextlib.nullcontext()
+        work()
 
     def shield(self) -> Any:
         return contextlib.nullcontext()

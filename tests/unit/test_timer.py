@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -25,46 +26,116 @@ def busy() -> None:
         pass
 
 
-def test_a_step_is_interrupted_where_it_is_and_the_alarm_is_gone_afterwards():
+def only_writes(timer: AlarmTimer) -> None:
+    while True:
+        with timer.shield():
+            pass
+
+
+def rings() -> None:
+    signal.raise_signal(signal.SIGALRM)
+
+
+@pytest.fixture(autouse=True)
+def alarms_afterwards() -> Iterator[None]:
+    """Whatever happened: no alarm is on its way, none is blocked, and the handler is that of before."""
     before = signal.getsignal(signal.SIGALRM)
-
-    with pytest.raises(StepTimeout), AlarmTimer().limit(SOON):
-        busy()
-
+    yield
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.SIGALRM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_a_step_is_interrupted_where_it_is():
+    with pytest.raises(StepTimeout):
+        AlarmTimer().limit(SOON, busy)
 
 
 def test_what_the_runtime_writes_is_not_torn():
-    written: list[str] = []
+    timer, written = AlarmTimer(), []
 
-    def write() -> None:
-        signal.raise_signal(signal.SIGALRM)  # the alarm rings in the middle of it
-        assert signal.SIGALRM in signal.sigpending()
-        written.append("all of it")
+    def step() -> None:
+        with timer.shield():
+            rings()
+            written.append("all of it")
+        written.append("more")
 
-    with pytest.raises(StepTimeout), AlarmTimer().limit(60), AlarmTimer().shield():
-        write()
+    with pytest.raises(StepTimeout):
+        timer.limit(60, step)
 
     assert written == ["all of it"]
 
 
-def test_a_step_that_is_done_in_time_is_not_interrupted():
-    with AlarmTimer().limit(60):
+def test_a_write_that_fails_while_the_alarm_rings_says_so_and_the_next_one_ends_the_step():
+    timer = AlarmTimer()
+
+    def write() -> None:
+        rings()
+        raise OSError("no table")
+
+    def step() -> None:
+        with pytest.raises(OSError, match="no table"), timer.shield():
+            write()
+        with timer.shield():
+            pass
+
+    with pytest.raises(StepTimeout):
+        timer.limit(60, step)
+
+
+def test_a_step_that_swallows_its_alarm_can_write_once_more_in_peace():
+    timer, written = AlarmTimer(), []
+
+    def step() -> None:
+        with pytest.raises(StepTimeout), timer.shield():
+            rings()
+        with timer.shield():
+            written.append("too slow")
+
+    timer.limit(60, step)
+
+    assert written == ["too slow"]
+
+
+def test_a_write_after_the_step_is_not_interrupted_by_an_alarm_that_came_late(monkeypatch):
+    timer, real = AlarmTimer(), signal.setitimer
+
+    def late(which: int, seconds: float, interval: float = 0.0) -> object:
+        if seconds == 0:
+            rings()
+        return real(which, seconds, interval)
+
+    monkeypatch.setattr(signal, "setitimer", late)
+    timer.limit(60, lambda: None)
+    with timer.shield():
         pass
+
+
+def test_whenever_the_alarm_rings_the_next_one_is_heard_too():
+    # A mask that the alarm's own handler left behind would switch off all limits that come after it.
+    timer = AlarmTimer()
+    for _ in range(100):
+        with pytest.raises(StepTimeout):
+            timer.limit(0.002, lambda: only_writes(timer))
+
+
+def test_a_step_that_is_done_in_time_is_not_interrupted():
+    AlarmTimer().limit(60, lambda: None)
 
 
 def test_in_another_thread_nothing_is_limited():
     done: list[bool] = []
 
     def work() -> None:
-        with AlarmTimer().limit(SOON):
+        timer = AlarmTimer()
+        timer.limit(SOON, lambda: done.append(True))
+        with timer.shield():
             done.append(True)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert done == [True]
+    assert done == [True, True]
 
 
 @pytest.mark.parametrize("retry", [None, Retry(attempts=2, backoff=0, on=TimeoutError)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
@@ -16,8 +16,8 @@ class StepTimeout(TimeoutError):
 class Timer(Protocol):
     """How steps are kept to their time."""
 
-    def limit(self, seconds: float) -> AbstractContextManager[None]:
-        """Raises :class:`StepTimeout` inside the context after so many seconds."""
+    def limit(self, seconds: float, work: Callable[[], object]) -> None:
+        """Does the work. Raises :class:`StepTimeout` inside it after so many seconds."""
 
     def shield(self) -> AbstractContextManager[None]:
         """Not inside this one: the runtime's own writes are made or not made, never torn."""
@@ -26,9 +26,9 @@ class Timer(Protocol):
 class NoTimer:
     """:class:`Timer` where time is virtual."""
 
-    def limit(self, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002
+    def limit(self, seconds: float, work: Callable[[], object]) -> None:  # noqa: ARG002
         """See :class:`Timer`."""
-        return nullcontext()
+        work()
 
     def shield(self) -> AbstractContextManager[None]:
         """See :class:`Timer`."""
@@ -37,31 +37,53 @@ class NoTimer:
 
 class AlarmTimer:
     """:class:`Timer` with the system's alarm. It works in the main thread only, where Lambda calls the handler;
-    elsewhere nothing is limited."""
+    elsewhere nothing is limited.
 
-    @contextmanager
-    def limit(self, seconds: float) -> Iterator[None]:
+    Python runs a signal's handler at a call, some time after the signal. So no signal mask is used (a handler that
+    raises in the call which blocks the signal leaves it blocked for ever) but a flag: setting it is no call.
+    """
+
+    def __init__(self) -> None:
+        self._held = True
+        self._rang = False
+
+    def limit(self, seconds: float, work: Callable[[], object]) -> None:
         """See :class:`Timer`. Rings again each second: a step may swallow the first in an ``except``."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
+        if not _interruptible():
+            work()
             return
-
-        def ring(_signal: int, _frame: object) -> None:
-            raise StepTimeout
-
-        before = signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
+        self._rang = False
+        before = signal.signal(signal.SIGALRM, self._ring)
         try:
-            yield
+            self._held = False
+            signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
+            work()
         finally:
+            self._held = True  # before any call: an alarm that comes as the work ends must not keep the timer running
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
 
     @contextmanager
     def shield(self) -> Iterator[None]:
-        """See :class:`Timer`. An alarm meanwhile rings at the end."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        """See :class:`Timer`. An alarm meanwhile rings at the end, or a step that only writes would never hear one."""
+        if not _interruptible():
+            yield
+            return
+        before, self._held = self._held, True
         try:
             yield
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            self._held = before
+        if self._rang and not before:
+            self._rang = False
+            raise StepTimeout
+
+    def _ring(self, _signal: int, _frame: object) -> None:
+        if not self._held:
+            raise StepTimeout
+        self._rang = True
+
+
+def _interruptible() -> bool:
+    """Python handles signals in the main thread only."""
+    return threading.current_thread() is threading.main_thread()
