@@ -106,6 +106,65 @@ def test_a_question_can_name_the_step_that_takes_the_answer(new_stack: Callable[
     assert (stack.state(task_id), status_text(stack, task_id)) == ("completed", "answer")
 
 
+@pytest.mark.parametrize("error", [ValueError, AgentError, SystemExit])
+def test_what_a_step_raises_after_its_question_is_logged_and_the_question_stands(error: type[BaseException]) -> None:
+    agent = named()
+    stack = MemoryStack(Options(agent=agent))
+
+    @agent.step
+    def ask(task: TaskContext) -> None:
+        task.require_input("Yes or no?")
+        raise error
+
+    @agent.step
+    def later(task: TaskContext) -> None:
+        task.complete(task.text)
+
+    task_id = stack.send()["id"]
+    assert stack.work(task_id) == {"next": "input"}
+    assert (stack.state(task_id), status_text(stack, task_id)) == ("input_required", "Yes or no?")
+    assert [(failure.step, failure.error) for failure in stack.failures] == [("ask", error.__name__)]
+
+
+def test_what_a_step_raises_after_its_question_uses_up_no_try_of_the_next_one() -> None:
+    agent, tries = named(), []
+    stack = MemoryStack(Options(agent=agent))
+
+    @agent.step
+    def ask(task: TaskContext) -> None:
+        task.require_input("Yes or no?")
+        raise ValueError
+
+    @agent.step(retry=Retry(attempts=2, backoff=0))
+    def later(task: TaskContext) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError
+        task.complete()
+
+    task_id = stack.send()["id"]
+    stack.work(task_id)
+    stack.send(stack.message("yes", taskId=task_id))
+    assert stack.work(task_id) == {"next": "done"}
+    assert stack.state(task_id) == "completed"
+    assert [failure.step for failure in stack.failures] == ["ask", "later"]
+
+
+@pytest.mark.parametrize("error", [ValueError, AgentError])
+def test_what_a_step_raises_after_the_end_is_logged_and_the_end_stays(error: type[Exception]) -> None:
+    agent = named()
+    stack = MemoryStack(Options(agent=agent))
+
+    @agent.step(retry=Retry(attempts=2, backoff=0))
+    def end(task: TaskContext) -> None:
+        task.complete("Done")
+        raise error
+
+    task_id = finished(stack)
+    assert (stack.state(task_id), status_text(stack, task_id)) == ("completed", "Done")
+    assert [failure.step for failure in stack.failures] == ["end"]
+
+
 @pytest.mark.parametrize(("end", "state"), [("complete", "completed"), ("fail", "failed"), ("reject", "rejected")])
 def test_a_step_can_end_the_task_whatever_comes_after_it(new_stack: Callable[..., Stack], end: str, state: str) -> None:
     agent = named()

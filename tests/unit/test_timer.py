@@ -19,6 +19,7 @@ from a2a_lambda.timer import AlarmTimer, StepTimeout
 
 SOON = 0.01
 TASK = "11111111-1111-4111-8111-111111111111"
+MESSAGE = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "go"}]}
 
 
 def busy() -> None:
@@ -149,8 +150,7 @@ def test_a_step_that_takes_too_long_fails_its_task_after_its_tries(retry):
         busy()
 
     store, now = MemoryTasks(), datetime(2026, 1, 1, tzinfo=UTC)
-    message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "go"}]}
-    store.create(TaskRecord(new_task(TASK, "c", message, now), "o", 1, "1.0", now))
+    store.create(TaskRecord(new_task(TASK, "c", MESSAGE, now), "o", 1, "1.0", now))
     clock = VirtualTime(now)
     executor = Executor(agent, store, clock, clock.sleep, lambda failure: None, timer=AlarmTimer())
 
@@ -159,3 +159,42 @@ def test_a_step_that_takes_too_long_fails_its_task_after_its_tries(retry):
     assert record.state is TaskState.FAILED
     assert record.task["status"]["message"]["parts"] == [{"text": "Step 'slow' of the agent took longer than it may."}]
     assert runs == [10] * (retry.attempts if retry else 1)
+
+
+@pytest.mark.parametrize("after", ["returns", "writes"])
+def test_a_step_that_is_interrupted_as_it_asks_has_asked(after):
+    agent, steps = Agent(name="Slow", version="1", description="d"), []
+    store, now = RingsAtTheQuestion(), datetime(2026, 1, 1, tzinfo=UTC)
+
+    @agent.step
+    def asks(task):
+        try:
+            task.require_input("Yes or no?")
+        except TimeoutError:
+            steps.append("interrupted")
+            if after == "writes":
+                task.fail("too slow")
+
+    @agent.step
+    def goes_on(task):
+        steps.append("went on")
+
+    store.create(TaskRecord(new_task(TASK, "c", MESSAGE, now), "o", 1, "1.0", now))
+    clock = VirtualTime(now)
+    executor = Executor(agent, store, clock, clock.sleep, lambda failure: None, timer=AlarmTimer())
+
+    assert executor.run(TASK, lambda: 60_000) == {"next": "input"}
+    assert steps == ["interrupted"]
+    assert store.records[TASK].state is TaskState.INPUT_REQUIRED
+
+
+class RingsAtTheQuestion(MemoryTasks):
+    """A table whose write of a question takes longer than the step may."""
+
+    rang = False
+
+    def update(self, record: TaskRecord) -> None:
+        super().update(record)
+        if record.interrupted and not self.rang:
+            self.rang = True
+            rings()

@@ -56,6 +56,10 @@ class Recorder(Protocol):
     def task(self) -> Task:
         """The task as the step knows it."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over: the step has ended the task or asked the client."""
+
     def write(self, change: TaskWrite) -> None:
         """Record the change as one generation of the task."""
 
@@ -93,7 +97,6 @@ class TaskContext:
         self._recorder = recorder
         self._run = run
         self._pending: list[tuple[Artifact, bool, bool]] = []
-        self._ended = False
         self.next = Next()
         self.state = run.state
         self.idempotency_key = run.key
@@ -238,14 +241,8 @@ class TaskContext:
         pending, self._pending = self._pending, []
         return pending
 
-    @property
-    def ended(self) -> bool:
-        """Whether the step has ended the task or asked the client."""
-        return self._ended
-
     def _end(self, state: TaskState, text: str | None, data: Any, then: str | None = None) -> None:
         self._write(state, text, data, None if then is None else self._known(then))
-        self._ended = True
 
     def _write(self, state: TaskState, text: str | None, data: Any, then: str | None = None) -> None:
         self._open()
@@ -253,7 +250,7 @@ class TaskContext:
         self._recorder.write(TaskWrite(self.finish(), state, parts, then, checked_state(self.state)))
 
     def _open(self) -> None:
-        if self._ended:
+        if self._recorder.ended:
             raise AgentError("nothing can follow the call that ended the task or asked the client: return after it")
 
     def _known(self, step: str) -> str:

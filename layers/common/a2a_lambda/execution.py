@@ -188,7 +188,7 @@ class Executor:
 
     def _after_step(self, run: _Run, step: Step, context: TaskContext) -> None:
         pending = context.finish()
-        if context.ended:
+        if run.ended:
             return
         state = checked_state(context.state)
         asked = context.next
@@ -208,7 +208,9 @@ class Executor:
         if run.halted is not None:
             raise run.halted
         cursor = run.record.cursor
-        self.on_failure(_failure(cursor.step or "", error))
+        self.on_failure(_failure(run.began.step or "", error))
+        if run.ended:
+            return
         step = next((step for step in self.agent.steps if step.name == cursor.step), None)
         retry = step.retry if step is not None and not isinstance(error, AgentError) else None
         failures = cursor.attempt + 1
@@ -255,8 +257,15 @@ class _Run:
         self._executor = executor
         self._recorded = record.cursor.writes
         self._place = 0
+        self.began = record.cursor
         self.record = record
         self.halted: _Halt | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over: the task has ended or is at the next run. What the step raises after that changes
+        nothing any more; above all it is not the next step's failure."""
+        return self.record.terminal or self.record.cursor.run != self.began.run
 
     @property
     def task(self) -> Task:
