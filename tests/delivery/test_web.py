@@ -21,6 +21,8 @@ class Site(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/to/"):
             self._answer(302, b"", {"Location": self.path.removeprefix("/to/")})
+        elif self.path == "/a/../path":
+            self._answer(200, self.path.encode())
         elif self.path == "/headers":
             self._answer(200, json.dumps({name.lower(): value for name, value in self.headers.items()}).encode())
         elif self.path == "/missing":
@@ -97,6 +99,17 @@ def test_an_answer_that_is_too_large_or_too_slow_is_none(site):
         OPEN(FetchRequest(f"{site}/large", max_bytes=1_000))
     with pytest.raises(FetchError, match="timeout"):
         OPEN(FetchRequest(f"{site}/slow", seconds=0.05))
+
+
+def test_the_path_is_sent_as_it_was_judged(site):
+    assert OPEN(FetchRequest(f"{site}/a/../path")).text == "/a/../path"
+
+
+def test_a_proxy_of_the_environment_is_not_asked(site, monkeypatch):
+    for name in ("http_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    assert OPEN(FetchRequest(f"{site}/")).status == 200
 
 
 def test_a_header_cannot_carry_another(site):

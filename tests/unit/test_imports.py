@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -113,6 +114,11 @@ def test_only_the_adapters_know_aws() -> None:
             known = {name for name in imports_of(path) if name.split(".")[0] in ("boto3", "botocore")}
             assert not known, path
             assert not {name for name in imports_of(path) if name.startswith("a2a_lambda.aws")}, path
+
+
+def test_libcurls_handles_and_sockets_are_made_in_one_place_where_they_are_guarded() -> None:
+    makers = re.compile(r"pycurl\.Curl\(|OPENSOCKETFUNCTION|\bsocket\.socket\(")
+    assert {path.name for path in MODULES if makers.search(path.read_text())} == {"curl.py"}
 
 
 PURE = ("changes", "delivery", "errors", "lifecycle", "model", "operations", "outcome", "records", "schedule")

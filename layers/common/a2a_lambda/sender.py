@@ -6,8 +6,6 @@ that also covers name resolution, and a callback that sees the address really co
 
 from __future__ import annotations
 
-import os
-import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -15,9 +13,9 @@ from functools import lru_cache
 from math import ceil
 from time import monotonic
 
-import certifi
 import pycurl  # type: ignore[import-untyped]
 
+from .curl import GuardedHandle
 from .outcome import Answer, Failure, Outcome, Post
 from .schedule import retry_after_seconds
 from .webhook_url import WebhookPolicy, sendable
@@ -75,14 +73,11 @@ class Sender:
         ca_file: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        # libcurl resolves in 20 threads, and the system would block each of them for 10 s over a name server that does
-        # not answer: ten such names, and no other name is resolved. Read by the C library before its first look-up.
-        os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
         self._policy = policy
         self._url_refusal = lru_cache(4_096)(policy.url_refusal)
         self._connect_ms = round(connect_seconds * 1_000)
         self._max_in_flight = max_in_flight
-        self._ca_file = ca_file or certifi.where()
+        self._ca_file = ca_file
         self._clock = clock
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_in_flight)
@@ -168,59 +163,39 @@ class Sender:
         self._idle.append(transfer)
 
     def _new_transfer(self) -> _Transfer:
-        curl = pycurl.Curl()
+        transfer = _Transfer(self._policy, self._ca_file)
+        transfer.curl.setopt(pycurl.CONNECTTIMEOUT_MS, self._connect_ms)
+        return transfer
+
+
+class _Transfer(GuardedHandle):
+    """A handle that is used for one post after the other, and what its callbacks saw of the present one."""
+
+    def __init__(self, policy: WebhookPolicy, ca_file: str | None) -> None:
+        super().__init__(policy, ca_file)
+        self.lane: Iterator[Post] = iter(())
+        self.answers: list[Answer] = []
+        self._head_complete = False
+        self._head_bytes = self._body_bytes = 0
+        self._retry_after: bytes | None = None
         for option, value in (
-            (pycurl.NOSIGNAL, 1),
             (pycurl.POST, 1),
             (pycurl.USERAGENT, USER_AGENT),
-            (pycurl.CONNECTTIMEOUT_MS, self._connect_ms),
             (pycurl.MAXAGE_CONN, 60),
             (pycurl.MAXLIFETIME_CONN, 600),  # a busy connection, too, follows a change of DNS in the end
             (pycurl.BUFFERSIZE, MAX_RESPONSE_BODY),
             # HTTP/1.1: one receiver per connection and one answer at a time, with nothing to multiplex or compress.
             (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
-            (pycurl.FOLLOWLOCATION, 0),
-            (pycurl.PATH_AS_IS, 1),
-            (pycurl.PROTOCOLS, pycurl.PROTO_HTTPS | (pycurl.PROTO_HTTP if self._policy.allow_insecure else 0)),
-            (pycurl.PROXY, ""),  # whatever the environment says: a proxy would connect to addresses that we do not see
-            (pycurl.NOPROXY, "*"),
-            (pycurl.NETRC, pycurl.NETRC_IGNORED),
-            (pycurl.CAINFO, self._ca_file),
-            (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
-            (pycurl.SSL_VERIFYPEER, 1),
-            (pycurl.SSL_VERIFYHOST, 2),
+            (pycurl.HEADERFUNCTION, self._on_header),
+            (pycurl.WRITEFUNCTION, self._on_body),
         ):
-            curl.setopt(option, value)
-        return _Transfer(curl, self._policy)
-
-
-class _Socket(socket.socket):
-    """A socket that nobody closes: pycurl keeps a duplicate of its descriptor and drops the object at once."""
-
-    def __del__(self) -> None:
-        self.close()
-
-
-class _Transfer:
-    """An easy handle, used for one post after the other, and what its callbacks saw of the present one."""
-
-    def __init__(self, curl: pycurl.Curl, policy: WebhookPolicy) -> None:
-        self.curl = curl
-        self._policy = policy
-        self.lane: Iterator[Post] = iter(())
-        self.answers: list[Answer] = []
-        self._opened = self._head_complete = False
-        self._refused: str | None = None
-        self._head_bytes = self._body_bytes = 0
-        self._retry_after: bytes | None = None
-        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._on_socket)
-        curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
-        curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
+            self.curl.setopt(option, value)
 
     def prepare(self, post: Post, lane: Iterator[Post], answers: list[Answer], milliseconds: int) -> None:
         self.lane, self.answers = lane, answers
-        self._opened = self._head_complete = False
-        self._refused = self._retry_after = None
+        self.forget()
+        self._head_complete = False
+        self._retry_after = None
         self._head_bytes = self._body_bytes = 0
         # To libcurl "name:" removes a header and "name;" sends an empty one; an empty Expect keeps it from waiting for
         # a "100 Continue" before it sends a longer body.
@@ -234,30 +209,15 @@ class _Transfer:
     def answer(self, code: int, clock: Callable[[], datetime]) -> Answer:
         curl = self.curl
         status = curl.getinfo(pycurl.RESPONSE_CODE) if self._head_complete else 0
-        address = curl.getinfo(pycurl.PRIMARY_IP) or self._refused
+        address = curl.getinfo(pycurl.PRIMARY_IP) or self.refused
         seconds = curl.getinfo(pycurl.TOTAL_TIME)
         if status < 200:
-            error = _FAILURES.get(code, "other")
-            if self._refused and not self._opened:
-                error = "refused address"
+            error: Failure = "refused address" if self.only_refused else _FAILURES.get(code, "other")
             return Answer(None, error, None, address, seconds)
         retry_after = None
         if self._retry_after is not None:
             retry_after = retry_after_seconds(self._retry_after.decode("latin-1"), clock())
         return Answer(status, None, retry_after, address, seconds)
-
-    def _on_socket(self, _purpose: int, target: tuple[int, int, int, tuple[str, int]]) -> socket.socket | int:
-        family, kind, protocol, address = target
-        ip = address[0] if family in (socket.AF_INET, socket.AF_INET6) else ""
-        if self._policy.address_refusal(ip) is not None:
-            self._refused = ip
-            return int(pycurl.SOCKET_BAD)
-        try:
-            opened = _Socket(family, kind, protocol)
-        except OSError:  # no IPv6 here, or no descriptor left; libcurl goes on with the next address
-            return int(pycurl.SOCKET_BAD)
-        self._opened = True
-        return opened
 
     def _on_header(self, line: bytes) -> int | None:
         self._head_bytes += len(line)

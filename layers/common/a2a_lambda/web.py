@@ -7,7 +7,6 @@ A URL in a message is chosen by a stranger and fetched from inside the operator'
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -79,23 +78,15 @@ class Web:
                 return answer
             if _origin(redirect) != _origin(
                 url
-            ):  # what was meant for the one host, a token perhaps, is not the other's
+            ):  # a header meant for the one host, a token perhaps, is not the other's
                 request = replace(request, headers={})
             url = redirect
         raise FetchError("too many redirects")
 
     def _exchange(self, url: str, request: FetchRequest) -> tuple[Fetched, str | None]:
-        import certifi
         import pycurl  # type: ignore[import-untyped]
 
-        refused: list[str] = []
-
-        def open_socket(_purpose: int, target: tuple[int, int, int, tuple[Any, ...]]) -> socket.socket | int:
-            family, kind, protocol, address = target
-            if self._policy.address_refusal(str(address[0])) is not None:
-                refused.append(str(address[0]))
-                return int(pycurl.SOCKET_BAD)
-            return _Socket(family, kind, protocol)
+        from .curl import GuardedHandle
 
         body = bytearray()
 
@@ -103,19 +94,14 @@ class Web:
             body.extend(chunk)
             return None if len(body) <= request.max_bytes else 0
 
-        curl = pycurl.Curl()
+        handle = GuardedHandle(self._policy)
+        curl = handle.curl
         try:
             for option, value in (
                 (pycurl.URL, url),
                 (pycurl.CUSTOMREQUEST, request.method),
                 (pycurl.HTTPHEADER, _headers(request)),
                 (pycurl.TIMEOUT_MS, max(round(request.seconds * 1_000), 1)),
-                (pycurl.NOSIGNAL, 1),
-                (pycurl.PROTOCOLS, pycurl.PROTO_HTTPS | (pycurl.PROTO_HTTP if self._policy.allow_insecure else 0)),
-                (pycurl.PROXY, ""),  # a proxy would connect to addresses that we do not see
-                (pycurl.NOPROXY, "*"),
-                (pycurl.CAINFO, certifi.where()),
-                (pycurl.OPENSOCKETFUNCTION, open_socket),
                 (pycurl.WRITEFUNCTION, take),
             ):
                 curl.setopt(option, value)
@@ -124,19 +110,13 @@ class Web:
             try:
                 curl.perform()
             except pycurl.error as error:
-                raise FetchError(_reason(error.args[0], refused, len(body) > request.max_bytes)) from None
+                too_large = len(body) > request.max_bytes
+                raise FetchError(_reason(error.args[0], handle.only_refused, too_large)) from None
             content_type = (curl.getinfo(pycurl.CONTENT_TYPE) or "").partition(";")[0].strip().lower()
             answer = Fetched(curl.getinfo(pycurl.RESPONSE_CODE), bytes(body), content_type)
             return answer, curl.getinfo(pycurl.REDIRECT_URL)
         finally:
             curl.close()
-
-
-class _Socket(socket.socket):
-    """pycurl keeps a duplicate of the descriptor and drops this object, which must not complain about it."""
-
-    def __del__(self) -> None:
-        self.close()
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -153,7 +133,7 @@ def _headers(request: FetchRequest) -> list[str]:
     return [*(f"{name}: {value}" for name, value in headers.items()), "Expect:"]
 
 
-def _reason(code: int, refused: list[str], too_large: bool) -> str:
+def _reason(code: int, refused: bool, too_large: bool) -> str:
     if too_large:
         return "the answer is too large"
     if refused:
