@@ -14,7 +14,8 @@ from a2a_lambda.harness import run_agent
 from a2a_lambda.web import FetchError, FetchRequest, Web
 from a2a_lambda.webhook_url import WebhookPolicy
 
-OPEN = Web(WebhookPolicy.of(True, "127.0.0.1/32"))
+OPEN_POLICY = WebhookPolicy.of(True, "127.0.0.1/32")
+OPEN = Web(OPEN_POLICY)
 
 
 class Site(BaseHTTPRequestHandler):
@@ -99,6 +100,16 @@ def test_an_answer_that_is_too_large_or_too_slow_is_none(site):
         OPEN(FetchRequest(f"{site}/large", max_bytes=1_000))
     with pytest.raises(FetchError, match="timeout"):
         OPEN(FetchRequest(f"{site}/slow", seconds=0.05))
+
+
+def test_the_time_limit_is_one_for_all_redirects_together(site):
+    over = Web(OPEN_POLICY, clock=iter([0.0, 0.0, 10.0]).__next__)
+    with pytest.raises(FetchError, match="timeout"):
+        over(FetchRequest(f"{site}/to/{site}/"))
+
+    nearly_over = Web(OPEN_POLICY, clock=iter([0.0, 0.0, 9.95]).__next__)
+    with pytest.raises(FetchError, match="timeout"):
+        nearly_over(FetchRequest(f"{site}/to/{site}/slow"))
 
 
 def test_the_path_is_sent_as_it_was_judged(site):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -61,19 +62,26 @@ Fetch: TypeAlias = Callable[[FetchRequest], Fetched]
 
 
 class Web:
-    """:data:`Fetch` over libcurl. Redirects of a GET are followed, each judged like the first URL."""
+    """:data:`Fetch` over libcurl. Redirects of a GET are followed, each judged like the first URL.
 
-    def __init__(self, policy: WebhookPolicy) -> None:
+    ``clock`` counts the seconds of an exchange, redirects and all.
+    """
+
+    def __init__(self, policy: WebhookPolicy, clock: Callable[[], float] = monotonic) -> None:
         self._policy = policy
+        self._clock = clock
 
     def __call__(self, request: FetchRequest) -> Fetched:
         """The answer. Raises :class:`FetchError`."""
-        url = request.url
+        url, deadline = request.url, self._clock() + request.seconds
         for _ in range(MAX_REDIRECTS + 1):
             refusal = self._policy.url_refusal(url)
             if refusal is not None:
                 raise FetchError(f"refused: {refusal}")
-            answer, redirect = self._exchange(url, request)
+            left = deadline - self._clock()
+            if left <= 0:
+                raise FetchError("timeout")
+            answer, redirect = self._exchange(url, request, left)
             if redirect is None or request.method != "GET":
                 return answer
             if _origin(redirect) != _origin(
@@ -83,7 +91,7 @@ class Web:
             url = redirect
         raise FetchError("too many redirects")
 
-    def _exchange(self, url: str, request: FetchRequest) -> tuple[Fetched, str | None]:
+    def _exchange(self, url: str, request: FetchRequest, seconds: float) -> tuple[Fetched, str | None]:
         import pycurl  # type: ignore[import-untyped]
 
         from .curl import GuardedHandle
@@ -101,7 +109,7 @@ class Web:
                 (pycurl.URL, url),
                 (pycurl.CUSTOMREQUEST, request.method),
                 (pycurl.HTTPHEADER, _headers(request)),
-                (pycurl.TIMEOUT_MS, max(round(request.seconds * 1_000), 1)),
+                (pycurl.TIMEOUT_MS, max(round(seconds * 1_000), 1)),
                 (pycurl.WRITEFUNCTION, take),
             ):
                 curl.setopt(option, value)
