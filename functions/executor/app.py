@@ -11,7 +11,7 @@ from a2a_lambda.aws.bucket import bucket
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import StateMachine, is_express
 from a2a_lambda.caretaker import Caretaker, Directive
-from a2a_lambda.observability import MetricUnit, logger, metrics
+from a2a_lambda.observability import MetricUnit, fault, logger, metrics
 from a2a_lambda.settings import Environment
 
 
@@ -68,7 +68,7 @@ def handler(event: dict[str, Any], context: Any) -> Directive:
 
 
 def _step_failed(failure: Any) -> None:
-    extra = {"step": failure.step, "error": failure.error, "where": failure.where, "hint": failure.hint}
+    extra = {"step": failure.step, "hint": failure.hint, **fault(failure.exception)}
     logger.warning("step failed", extra=extra)
     metrics.add_metric(name="StepFailed", unit=MetricUnit.Count, value=1)
 

@@ -123,7 +123,7 @@ def test_what_a_step_raises_after_its_question_is_logged_and_the_question_stands
     task_id = stack.send()["id"]
     assert stack.work(task_id) == {"next": "input"}
     assert (stack.state(task_id), status_text(stack, task_id)) == ("input_required", "Yes or no?")
-    assert [(failure.step, failure.error) for failure in stack.failures] == [("ask", error.__name__)]
+    assert [(failure.step, type(failure.exception)) for failure in stack.failures] == [("ask", error)]
 
 
 def test_what_a_step_raises_after_its_question_uses_up_no_try_of_the_next_one() -> None:

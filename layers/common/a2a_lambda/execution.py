@@ -53,14 +53,16 @@ class _Lost(_Halt):
 
 @dataclass(frozen=True, slots=True)
 class StepFailure:
-    """What an agent's step raised. The log is to have the first four: the kind of error and where it happened, but not
-    its text, which may hold anything; only an :class:`AgentError` has its text as ``hint``."""
+    """What an agent's step raised. Its text is for nobody's log, it may hold anything; only an :class:`AgentError` has
+    one that is fit for it, the ``hint``."""
 
     step: str
-    error: str
-    where: str
-    hint: str
     exception: BaseException
+
+    @property
+    def hint(self) -> str:
+        """What the author should know, or nothing."""
+        return str(self.exception) if isinstance(self.exception, AgentError) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ class Executor:
         if run.halted is not None:
             raise run.halted
         cursor = run.record.cursor
-        self.on_failure(_failure(run.began.step or "", error))
+        self.on_failure(StepFailure(run.began.step or "", error))
         if run.ended:
             return
         step = next((step for step in self.agent.steps if step.name == cursor.step), None)
@@ -371,13 +373,3 @@ class _Run:
         if following is None:
             raise AgentError(f"step {cursor.step!r} asks the client but no step comes after it: name one with then=")
         return Cursor(cursor.run + 1, following.name, wake_at=self._executor.after(following.wait), state=change.memory)
-
-
-def _failure(step: str, error: BaseException) -> StepFailure:
-    """The innermost frame is where an author looks first."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    where = f"{frame.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.tb_lineno}" if frame else ""
-    hint = str(error) if isinstance(error, AgentError) else ""
-    return StepFailure(step, type(error).__name__, where, hint, error)
