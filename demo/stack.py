@@ -32,8 +32,13 @@ BUCKET = "a2a-packages"
 DEPLOY_SECONDS = 120
 SMOKE_SECONDS = 30
 
-# What a laptop needs and a deployment must not have: callers without credentials, webhooks on the loopback address.
-LOCAL_PARAMETERS = {"AuthMode": "NONE", "AllowInsecureWebhooks": "true", "AllowedWebhookCidrs": "127.0.0.0/8,::1/128"}
+# What a laptop needs and a deployment must not have: callers without credentials, webhooks and pages on loopback.
+LOCAL_PARAMETERS = {
+    "AuthMode": "NONE",
+    "AllowInsecureWebhooks": "true",
+    "AllowedWebhookCidrs": "127.0.0.0/8,::1/128",
+    "AllowedFetchCidrs": "127.0.0.0/8,::1/128",
+}
 
 Progress = Callable[[str], None]
 

@@ -25,7 +25,7 @@ def executor() -> Any:
     from a2a_lambda.webhook_url import WebhookPolicy
 
     env = Environment(os.environ)
-    policy = WebhookPolicy.of(env.flag("ALLOW_INSECURE_WEBHOOKS", False), env.text("ALLOWED_WEBHOOK_CIDRS", ""))
+    policy = WebhookPolicy.of(env.flag("ALLOW_INSECURE_WEBHOOKS", False), env.text("ALLOWED_FETCH_CIDRS", ""))
     return Executor(
         agent=importlib.import_module(env.text("AGENT_MODULE")).agent,
         store=TaskTable(env.text("TASKS_TABLE")),

@@ -46,7 +46,7 @@ OWN = {
         "TASK_RETENTION_DAYS",
         "TASK_TIMEOUT_SECONDS",
         "ALLOW_INSECURE_WEBHOOKS",
-        "ALLOWED_WEBHOOK_CIDRS",
+        "ALLOWED_FETCH_CIDRS",
     },
     "notifier": {
         "ARTIFACTS_BUCKET",

@@ -35,6 +35,7 @@ def test_the_defaults_are_closed(template):
     assert defaults["AuthMode"] == "IAM"
     assert defaults["AllowInsecureWebhooks"] == "false"
     assert defaults["AllowedWebhookCidrs"] == ""
+    assert defaults["AllowedFetchCidrs"] == ""
 
 
 def test_every_parameter_is_used(template):

@@ -12,6 +12,7 @@ from cloud_stack import CloudStack, handler_module, http_event
 from scripted import LambdaContext
 
 from a2a_lambda.settings import Environment, SettingsError
+from a2a_lambda.web import FetchError, FetchRequest
 
 # A function that cannot even start has counted nothing, of which Powertools complains on the way out.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -136,12 +137,33 @@ def test_a_function_with_a_setting_that_cannot_be_says_which_one_it_is(
         handler_module(function).handler(EVENTS[function], LambdaContext())
 
 
-@pytest.mark.parametrize("function", ["rpc", "notifier", "redelivery"])
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        ("rpc", "ALLOWED_WEBHOOK_CIDRS"),
+        ("notifier", "ALLOWED_WEBHOOK_CIDRS"),
+        ("redelivery", "ALLOWED_WEBHOOK_CIDRS"),
+        ("executor", "ALLOWED_FETCH_CIDRS"),
+    ],
+)
 def test_a_network_with_host_bits_is_refused_and_not_guessed_at(
-    cloud_stack: Callable[..., CloudStack], monkeypatch: pytest.MonkeyPatch, function: str
+    cloud_stack: Callable[..., CloudStack], monkeypatch: pytest.MonkeyPatch, function: str, name: str
 ) -> None:
     stack = cloud_stack()
     assert all((stack.redelivery_queue, stack.dead_letters))
-    monkeypatch.setenv("ALLOWED_WEBHOOK_CIDRS", "10.0.0.1/8")
+    monkeypatch.setenv(name, "10.0.0.1/8")
     with pytest.raises(ValueError, match="host bits"):
         handler_module(function).handler(EVENTS[function], LambdaContext())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("ALLOWED_WEBHOOK_CIDRS", "refused: the host is a private address"), ("ALLOWED_FETCH_CIDRS", "timeout")],
+)
+def test_what_is_open_to_webhooks_is_not_open_to_what_agents_fetch(
+    cloud_stack: Callable[..., CloudStack], monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
+    assert cloud_stack()
+    monkeypatch.setenv(name, "10.0.0.0/8")
+    with pytest.raises(FetchError, match=reason):  # without any time it ends before it opens a socket
+        handler_module("executor").executor().fetch(FetchRequest("https://10.0.0.1/", seconds=0))

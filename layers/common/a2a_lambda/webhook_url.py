@@ -96,7 +96,8 @@ class WebhookPolicy:
     443 and 1,024 to 65,535. Off: https on port 443 or 8443. A port below 1,024 other than 80 and 443 is refused always:
     ssh, mail and name servers must not be made to read what we send.
 
-    ``allowed_cidrs`` (AllowedWebhookCidrs): networks that are permitted although they are private.
+    ``allowed_cidrs`` (AllowedWebhookCidrs; for what agents fetch, AllowedFetchCidrs): networks that are permitted
+    although they are private.
     """
 
     allow_insecure: bool = False
