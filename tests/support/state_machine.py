@@ -30,8 +30,9 @@ VALUES = {"InputTimeoutSeconds": "604800", "LooksPerExecution": "1500"}
 
 PATH = re.compile(r"\$states(?:\.\w+)+")
 COMPARISON = re.compile(rf"({PATH.pattern}) = '(\w*)'")
-LIMIT = re.compile(rf"\$looks >= (\d+) and ({PATH.pattern}) != '(\w*)'")
-COUNT = "$exists($looks) ? $looks + 1 : 1"
+LIMIT = re.compile(rf"({PATH.pattern}) >= (\d+) and ({PATH.pattern}) != '(\w*)'")
+COUNTED = "{ 'looks': $exists($states.input.looks) ? $states.input.looks + 1 : 1 }"
+MERGE = re.compile(r"\$merge\(\[(.+), (.+)\]\)")
 SUCCESSOR = "$states.context.Execution.Name & '_'"
 
 
@@ -81,7 +82,6 @@ class Execution:
     retries: dict[int, int] = field(default_factory=dict)
     token: str | None = None
     transitions: int = 0
-    looks: int = 0
     trail: list[str] = field(default_factory=list)
     begun: datetime | None = None
     ended: datetime | None = None
@@ -204,9 +204,7 @@ class StateMachine:
     def _succeed(self, execution: Execution, result: Any) -> None:
         state = self._machine["States"][execution.state]
         output = self._value(execution, state["Output"], result) if "Output" in state else result
-        if "Assign" in state:
-            assert state["Assign"] == {"looks": f"{{% {COUNT} %}}"}
-            execution.looks += 1
+        assert "Assign" not in state
         self._enter(execution, state["Next"], output)
 
     def _fail(self, execution: Execution, error: str) -> None:
@@ -223,7 +221,7 @@ class StateMachine:
                 break
         for catcher in state.get("Catch", []):
             if _matches(error, catcher["ErrorEquals"]):
-                self._enter(execution, catcher["Next"], {"Error": error})
+                self._enter(execution, catcher["Next"], self._value(execution, catcher.get("Output", {"Error": error})))
                 return
         self._end(execution, "FAILED")
 
@@ -238,7 +236,8 @@ class StateMachine:
         for branch in state["Choices"]:
             condition = _expression(branch["Condition"])
             if limit := LIMIT.fullmatch(condition):
-                if execution.looks >= int(limit[1]) and self._path(execution, limit[2], None) != limit[3]:
+                looks = self._path(execution, limit[1], None)
+                if looks >= int(limit[2]) and self._path(execution, limit[3], None) != limit[4]:
                     return str(branch["Next"])
                 continue
             comparison = COMPARISON.fullmatch(condition)
@@ -251,8 +250,16 @@ class StateMachine:
         if isinstance(template, dict):
             return {key: self._value(execution, value, result) for key, value in template.items()}
         if isinstance(template, str) and template.startswith("{%"):
-            return self._path(execution, _expression(template), result)
+            return self._expression(execution, _expression(template), result)
         return template
+
+    def _expression(self, execution: Execution, text: str, result: Any) -> Any:
+        if merge := MERGE.fullmatch(text):
+            first, second = (self._expression(execution, part, result) for part in merge.groups())
+            return {**first, **second}
+        if text == COUNTED:
+            return {"looks": execution.input.get("looks", 0) + 1}
+        return self._path(execution, text, result)
 
     def _path(self, execution: Execution, path: str, result: Any) -> Any:
         assert PATH.fullmatch(path), path

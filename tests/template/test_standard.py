@@ -16,7 +16,8 @@ def test_these_states_call_the_executor_and_no_others(workflow):
 
 
 def test_an_answer_that_is_late_is_judged_by_the_task(workflow):
-    assert workflow["States"]["AwaitInput"]["Catch"][0] == {"ErrorEquals": ["States.Timeout"], "Next": "ExpireInput"}
+    late = workflow["States"]["AwaitInput"]["Catch"][0]
+    assert (late["ErrorEquals"], late["Next"]) == (["States.Timeout"], "ExpireInput")
     assert workflow["States"]["ExpireInput"]["Next"] == "WhatNext"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from asl import calls, pauses
@@ -64,6 +65,13 @@ def test_marking_a_task_as_failed_is_tried_longest(workflow):
     attempts = {name: sum(retry["MaxAttempts"] for retry in state["Retry"]) for name, state in calls(workflow).items()}
 
     assert max(attempts, key=attempts.__getitem__) == "FailTask"
+
+
+def test_an_expression_names_no_variable_that_might_not_be_there(workflow):
+    expressions = re.findall(r"\{% (.+?) %\}", json.dumps(workflow))
+
+    assert expressions
+    assert {name for text in expressions for name in re.findall(r"\$(\w+)(?!\w|\()", text)} == {"states"}
 
 
 def test_both_workflows_take_the_same_directives(workflow, workflow_type):

@@ -8,6 +8,7 @@ import transitions
 
 import approval_agent
 import push_agent
+from a2a_lambda.agent import Agent, TaskContext
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +40,27 @@ def test_a_task_that_looks_more_often_than_an_execution_can_goes_on_in_another()
     assert trail.count("RunStep") == 10 + 2  # each successor looks once more
     assert trail.count("GoOnInAnother") == 2
     assert trail.count("Done") == 3
+
+
+def test_looks_are_counted_through_questions_too():
+    values = {"LooksPerExecution": "4", "InputTimeoutSeconds": "6000"}
+
+    trail = transitions.states(asking(10), answers=["yes"] * 10, values=values)
+
+    assert trail.count("AwaitInput") == 10
+    assert trail.count("GoOnInAnother") == 3
+
+
+def asking(times: int) -> Agent:
+    agent = Agent(name="Asks", version="1", description="d")
+
+    @agent.step
+    def ask(task: TaskContext) -> None:
+        task.state["n"] = task.state.get("n", 0) + 1
+        if task.state["n"] <= times:
+            task.require_input("Yes?", then="ask")
+
+    return agent
 
 
 def test_the_documentation_shows_the_present_costs():
