@@ -39,8 +39,9 @@ class AlarmTimer:
     """:class:`Timer` with the system's alarm. It works in the main thread only, where Lambda calls the handler;
     elsewhere nothing is limited.
 
-    Python runs a signal's handler at a call, some time after the signal. So no signal mask is used (a handler that
-    raises in the call which blocks the signal leaves it blocked for ever) but a flag: setting it is no call.
+    Python runs a signal's handler some time after the signal, when it next calls or loops. So no signal mask is used
+    (a handler that raises in the call which blocks the signal leaves it blocked for ever) but a flag, which takes no
+    call to set.
     """
 
     def __init__(self) -> None:
