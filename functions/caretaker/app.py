@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from a2a_lambda.aws.stream_failures import StreamFailures
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.watch import WatchQueue, watched
 from a2a_lambda.aws.workflow import is_express, state_machine, task_of
 from a2a_lambda.caretaker import Caretaker
-from a2a_lambda.observability import MetricUnit, logger, metrics
-from a2a_lambda.ports import Unavailable
+from a2a_lambda.observability import MetricUnit, fault, logger, metrics
+from a2a_lambda.ports import Poison, Unavailable
 from a2a_lambda.settings import Environment
 
 
@@ -25,6 +26,11 @@ def caretaker() -> Caretaker:
         retention=timedelta(days=env.number("TASK_RETENTION_DAYS", 30)),
         watch=WatchQueue(env.text("WATCH_QUEUE_URL")) if is_express(env) else None,
     )
+
+
+@lru_cache(maxsize=1)
+def failures() -> StreamFailures:
+    return StreamFailures(Environment(os.environ).text("STREAM_FAILURES_QUEUE_URL"))
 
 
 @metrics.log_metrics
@@ -48,18 +54,32 @@ def _identified(record: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _looked_after(record: dict[str, Any]) -> bool:
-    """False: Step Functions, the table or the queue does not answer, so the record has to come again. Or it cannot be
-    read: then it comes again until its queue puts it aside."""
+    """False: Step Functions, the table or a queue does not answer, so the record has to come again."""
     try:
         task_id = record["dynamodb"]["Keys"]["taskId"]["S"] if "dynamodb" in record else watched(record)
-    except (KeyError, TypeError, ValueError):
-        logger.error("unreadable record", extra={"event_id": record.get("messageId", record.get("eventID"))})
-        metrics.add_metric(name="PoisonRecords", unit=MetricUnit.Count, value=1)
-        return False
+    except (KeyError, TypeError, ValueError) as error:
+        return _put_aside(record, error)
     try:
         done = caretaker().look_after(task_id)
     except Unavailable:
         return False
+    except Poison as error:
+        return _put_aside(record, error)
     if done is not None:
         metrics.add_metric(name="TaskGivenUp" if done == "failed" else "TaskRevived", unit=MetricUnit.Count, value=1)
+    return True
+
+
+def _put_aside(record: dict[str, Any], error: Exception) -> bool:
+    """The record, or its task, cannot be read. A shard must not wait for it: to the queue of failures, for an operator.
+    Nobody waits for a message of the other queue: it comes again until that queue puts it aside."""
+    identifier = record.get("messageId", record.get("eventID"))
+    logger.error("unreadable record", extra={"event_id": identifier, **fault(error)})
+    metrics.add_metric(name="PoisonRecords", unit=MetricUnit.Count, value=1)
+    if "dynamodb" not in record:
+        return False
+    try:
+        failures().send(record, type(error.__cause__ or error).__name__)
+    except Unavailable:
+        return False
     return True

@@ -7,9 +7,10 @@ from typing import Any
 
 from a2a_lambda.aws.bucket import link
 from a2a_lambda.aws.push_config_table import PushConfigTable
-from a2a_lambda.aws.queues import SqsRedeliveryQueue, StreamFailures
+from a2a_lambda.aws.queues import SqsRedeliveryQueue
 from a2a_lambda.aws.signing_keys import signer
 from a2a_lambda.aws.stream import PoisonRecord, stream_record
+from a2a_lambda.aws.stream_failures import StreamFailures
 from a2a_lambda.aws.tracing import traceparent
 from a2a_lambda.notifier import Notifier, StreamRecord
 from a2a_lambda.observability import MetricUnit, fault, log_attempts, logger, metrics

@@ -11,7 +11,7 @@ from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode
 from a2a_lambda.aws.signing_keys import signer
 from a2a_lambda.aws.tracing import traceparent
 from a2a_lambda.observability import MetricUnit, fault, log_attempts, logger, metrics
-from a2a_lambda.ports import Unavailable
+from a2a_lambda.ports import Poison, Unavailable
 from a2a_lambda.redelivery import Redeliverer
 from a2a_lambda.sender import Sender
 from a2a_lambda.settings import Environment
@@ -59,7 +59,10 @@ def _done(record: dict[str, Any]) -> bool:
         message = decode(record["body"])
     except (KeyError, TypeError, ValueError) as error:
         return _unreadable(record, error)
-    result = redeliverer().redeliver(message)
+    try:
+        result = redeliverer().redeliver(message)
+    except Poison as error:  # its config
+        return _unreadable(record, error)
     log_attempts([result.attempt] if result.attempt else [], first=False)
     became = {"outcome": result.result, "delay": result.delay}
     logger.info("redelivery", extra={"task_id": message.task_id, "generation": message.generation, **became})

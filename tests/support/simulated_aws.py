@@ -195,7 +195,7 @@ class FailureQueue:
         self.ids: set[str] = set()
 
     def send(self, record: dict[str, Any], reason: str) -> None:
-        """See :class:`a2a_lambda.aws.queues.StreamFailures`."""
+        """See :class:`a2a_lambda.aws.stream_failures.StreamFailures`."""
         with self._world.port("queue"):
             self.ids.add(record["eventID"])
 

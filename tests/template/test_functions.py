@@ -36,7 +36,7 @@ OWN = {
         "WEBHOOK_SIGNING",
         "SIGNING_KEY",
     },
-    "caretaker": {"WORKFLOW_TYPE", "STATE_MACHINE_ARN", "TASK_RETENTION_DAYS"},
+    "caretaker": {"WORKFLOW_TYPE", "STATE_MACHINE_ARN", "TASK_RETENTION_DAYS", "STREAM_FAILURES_QUEUE_URL"},
     "executor": {
         "WORKFLOW_TYPE",
         "STEP_TIMEOUT_SECONDS",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -121,3 +123,52 @@ def test_an_execution_of_no_task_of_ours_changes_nothing(aws_stack: CloudStack) 
     before = aws_stack.snapshot()
     assert aws_stack.invoke("caretaker", ended(UNKNOWN_TASK)) == {}
     assert aws_stack.snapshot() == before
+
+
+# -------------------------------------------------------------------------------------------------------------- poison
+
+
+def break_task(stack: CloudStack, task_id: str) -> None:
+    """Something has written to the table that is none of ours."""
+    cloud.client("dynamodb").update_item(
+        TableName=stack.tasks_table, Key={"taskId": {"S": task_id}}, UpdateExpression="REMOVE doc"
+    )
+
+
+def put_aside(stack: CloudStack) -> list[tuple[str, Any]]:
+    """What the queue of failures has: each reason and record."""
+    bodies = [json.loads(message["Body"]) for message in cloud.messages(stack.stream_failures)]
+    return [(body["reason"], json.loads(zlib.decompress(base64.b64decode(body["packedRecord"])))) for body in bodies]
+
+
+def test_a_task_that_cannot_be_read_is_put_aside_and_the_others_are_looked_after(aws_stack: CloudStack) -> None:
+    aws_stack.break_workflow()
+    for number in range(2):
+        aws_stack.request("SendMessage", {"message": aws_stack.message(str(number))})
+    aws_stack.mend_workflow()
+    assert aws_stack.started() == []
+    broken, good = records = aws_stack.new_records()
+    break_task(aws_stack, broken["dynamodb"]["Keys"]["taskId"]["S"])
+    kept = aws_stack.stream_failures
+    assert kept
+    assert look(aws_stack, records) == []
+    assert aws_stack.started() == [good["dynamodb"]["Keys"]["taskId"]["S"]]
+    assert put_aside(aws_stack) == [("KeyError", broken)]
+
+
+def test_a_stream_record_that_cannot_be_read_is_put_aside_and_does_not_come_again(aws_stack: CloudStack) -> None:
+    unstarted(aws_stack)
+    (record,) = aws_stack.new_records()
+    record["dynamodb"]["Keys"] = {}
+    assert put_aside(aws_stack) == []
+    assert look(aws_stack, [record]) == []
+    assert put_aside(aws_stack) == [("KeyError", record)]
+
+
+def test_what_cannot_be_put_aside_comes_again(aws_stack: CloudStack) -> None:
+    task_id = unstarted(aws_stack)
+    (record,) = aws_stack.new_records()
+    break_task(aws_stack, task_id)
+    assert put_aside(aws_stack) == []
+    with cloud.outage("sqs", "SendMessage"):
+        assert look(aws_stack, [record]) == [record["dynamodb"]["SequenceNumber"]]

@@ -162,6 +162,20 @@ def test_an_unreadable_letter_is_shown_and_left(world: World, capsys: pytest.Cap
     assert len(cloud.messages(world.dead)) == 1
 
 
+def test_a_letter_whose_webhook_cannot_be_read_is_shown_and_left(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.config("a")
+    world.bury("a", 1)
+    key = {"taskId": {"S": "t"}, "configId": {"S": "a"}}
+    client("dynamodb").update_item(TableName=world.table, Key=key, UpdateExpression="REMOVE eventTypes")
+
+    assert world.run("redrive") == 0
+
+    assert "unreadable webhook" in capsys.readouterr().out
+    assert (world.waiting(), len(cloud.messages(world.dead))) == ([], 1)
+
+
 def test_a_letter_that_is_given_up_again_within_minutes_is_kept_again(world: World) -> None:
     world.config("a")
     world.bury("a", 1)

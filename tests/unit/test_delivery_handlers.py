@@ -291,6 +291,36 @@ def test_a_message_that_nobody_can_read_goes_to_the_dead_letters_as_it_is(aws_st
     assert aws_stack.sender.posts == []
 
 
+def test_a_message_in_a_dialect_that_nobody_knows_goes_to_the_dead_letters_as_it_is(aws_stack: CloudStack) -> None:
+    queued(aws_stack)
+    (record,) = aws_stack.receive()
+    record["body"] = json.dumps({**json.loads(record["body"]), "dialect": "2.0"})
+    assert aws_stack.redeliver([record]) == []
+    (dead,) = cloud.messages(aws_stack.dead_letters)
+    assert dead["Body"] == record["body"]
+    assert dead["MessageAttributes"]["reason"]["StringValue"] == "unreadable"
+
+
+def test_the_messages_of_a_config_that_cannot_be_read_go_to_the_dead_letters_and_the_others_go_on(
+    aws_stack: CloudStack,
+) -> None:
+    broken = queued(aws_stack, "a")
+    queued(aws_stack, "b")
+    break_config(aws_stack, broken, "a")
+    records = aws_stack.receive()
+    assert aws_stack.redeliver(records) == []
+    assert aws_stack.sender.urls() == [f"{WEBHOOK}/b"]
+    (dead,) = cloud.messages(aws_stack.dead_letters)
+    assert dead["Body"] in [record["body"] for record in records]
+    assert json.loads(dead["Body"])["configId"] == "a"
+
+
+def break_config(stack: CloudStack, task_id: str, config_id: str) -> None:
+    """Something has written to the table that is none of ours."""
+    key = {"taskId": {"S": task_id}, "configId": {"S": config_id}}
+    cloud.client("dynamodb").update_item(TableName=stack.configs_table, Key=key, UpdateExpression="REMOVE eventTypes")
+
+
 @pytest.mark.parametrize("operation", ["GetItem", "UpdateItem"])
 def test_a_table_that_does_not_answer_leaves_the_message_in_the_queue(aws_stack: CloudStack, operation: str) -> None:
     queued(aws_stack)

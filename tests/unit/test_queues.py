@@ -55,7 +55,7 @@ notifications = st.builds(
     n=st.integers(0, 1000),
     body=st.text(max_size=200) | st.integers(0, 60_000).map(lambda size: "\u20ac" * size),
     last=st.booleans(),
-    dialect=texts,
+    dialect=st.sampled_from(["1.0", "0.3", "legacy"]),
     written_at=texts,
     nonce=texts,
     redrive=texts,

@@ -9,7 +9,7 @@ from typing import Any
 
 import cloud
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 from cloud_stack import CloudStack
 from harness import UNKNOWN_TASK
 from hypothesis import given
@@ -402,6 +402,24 @@ def test_a_config_that_cannot_be_read_is_poison(stack: CloudStack, broken: str) 
     cloud.client("dynamodb").put_item(TableName=stack.configs_table, Item=item)
     with pytest.raises(Poison):
         stack.configs.of_task("t")
+    with pytest.raises(Poison):
+        stack.configs.get("t", "c")
+
+
+@pytest.mark.parametrize("broken", [{"doc": "{"}, {"doc": "{}"}, {"cursor": "[]"}, {"createdAt": "soon"}])
+def test_a_task_that_cannot_be_read_is_poison(stack: CloudStack, broken: dict[str, str]) -> None:
+    item = {**task_item(record()), **{name: {"S": value} for name, value in broken.items()}}
+    cloud.client("dynamodb").put_item(TableName=stack.tasks_table, Item=item)
+    with pytest.raises(Poison):
+        stack.tasks.get("t")
+
+
+def test_a_task_in_a_state_that_nobody_knows_is_poison(stack: CloudStack) -> None:
+    task: Any = record().task
+    unknown = {**task, "status": {**task["status"], "state": "TASK_STATE_DREAMING"}}
+    cloud.client("dynamodb").put_item(TableName=stack.tasks_table, Item=task_item(record(task=unknown)))
+    with pytest.raises(Poison):
+        stack.tasks.get("t")
 
 
 # --------------------------------------------------------------------------------------------------------------- faults
@@ -420,3 +438,9 @@ def test_what_may_work_later_is_unavailable(stack: CloudStack, code: str | None)
 def test_what_will_never_work_is_seen_as_the_defect_that_it_is(stack: CloudStack, code: str) -> None:
     with cloud.outage("dynamodb", code=code), pytest.raises(ClientError):
         stack.tasks.get("t")
+
+
+def test_a_call_that_can_never_be_made_is_seen_as_the_defect_that_it_is(stack: CloudStack) -> None:
+    key: Any = 7
+    with pytest.raises(ParamValidationError):
+        stack.tasks.get(key)

@@ -20,7 +20,7 @@ from typing import Any
 from .aws.clients import client
 from .aws.push_config_table import PushConfigTable
 from .aws.queues import SqsRedeliveryQueue, decode
-from .ports import PushConfigStore, QueuedNotification, RedeliveryQueue
+from .ports import Poison, PushConfigStore, QueuedNotification, RedeliveryQueue
 
 HELD = 120
 """Seconds for which a letter is hidden from others while it is looked at."""
@@ -76,14 +76,18 @@ class Letters:
 
 
 def redrive(letter: DeadLetter, configs: PushConfigStore, queue: RedeliveryQueue) -> str:
-    """Bring one letter back; answers what became of it: "redriven", "no webhook" or "not queued".
+    """Bring one letter back; answers what became of it: "redriven", "no webhook", "unreadable webhook" or
+    "not queued".
 
     First the config: it is behind again, so that nothing overtakes the letter, and it is not failing any more. Then the
     message, under an id of its own, because SQS may remember the one that was given up.
     """
     message = letter.message
     assert message is not None
-    config = configs.get(message.task_id, message.config_id)
+    try:
+        config = configs.get(message.task_id, message.config_id)
+    except Poison:
+        return "unreadable webhook"
     if config is None or config.incarnation != message.incarnation:
         return "no webhook"
     configs.reopen(config, message.generation)

@@ -60,7 +60,7 @@ class TaskStore(Protocol):
         """
 
     def get(self, task_id: str) -> TaskRecord | None:
-        """The task as it is now (a strongly consistent read)."""
+        """The task as it is now (a strongly consistent read). Raises :class:`Poison` if it cannot be read."""
 
     def update(self, record: TaskRecord) -> None:
         """Write ``record`` over the generation just before it.
@@ -87,7 +87,7 @@ class PushConfigStore(Protocol):
         """
 
     def get(self, task_id: str, config_id: str) -> PushConfig | None:
-        """The config as it is now (strongly consistent)."""
+        """The config as it is now (strongly consistent). Raises :class:`Poison` if it cannot be read."""
 
     def of_task(self, task_id: str) -> Sequence[PushConfig]:
         """All configs of a task, by id (strongly consistent). Raises :class:`Poison` if one cannot be read."""

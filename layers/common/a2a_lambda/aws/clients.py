@@ -61,7 +61,7 @@ def guarded(call: Callable[P, R]) -> Callable[P, R]:
     """The adapter's method with throttling, timeouts and outages turned into :class:`Unavailable`."""
 
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
         try:
             return call(*args, **kwargs)
@@ -70,6 +70,8 @@ def guarded(call: Callable[P, R]) -> Callable[P, R]:
             if code_of(error) in _TRANSIENT or status >= 500:
                 raise Unavailable(code_of(error)) from error
             raise
+        except ParamValidationError:
+            raise  # what we asked for can never be had
         except BotoCoreError as error:
             raise Unavailable(type(error).__name__) from error
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ..model import dumps, loads
+from ..model import dumps, loads, state_of
 from ..records import Cursor, PushConfig, ResumeToken, TaskImage, TaskRecord
 
 Item = dict[str, dict[str, Any]]
@@ -52,6 +52,7 @@ def task_record(item: Mapping[str, Mapping[str, Any]]) -> TaskRecord:
     """The inverse of :func:`task_item`. Raises ``KeyError`` or ``ValueError`` for an item that is none of ours."""
     resume = loads(item["resumeToken"]["S"]) if "resumeToken" in item else None
     image = task_image(item)
+    state_of(image.task)  # everybody asks for it, so one that nobody knows is found here
     return TaskRecord(
         task=image.task,
         owner=item["owner"]["S"],

@@ -50,7 +50,7 @@ class PushConfigTable:
     def get(self, task_id: str, config_id: str) -> PushConfig | None:
         """See :class:`~..ports.PushConfigStore`."""
         answer = client("dynamodb").get_item(TableName=self._table, Key=_key(task_id, config_id), ConsistentRead=True)
-        return push_config(answer["Item"]) if "Item" in answer else None
+        return _read(answer["Item"]) if "Item" in answer else None
 
     @guarded
     def of_task(self, task_id: str) -> Sequence[PushConfig]:
@@ -65,11 +65,7 @@ class PushConfigTable:
                 ConsistentRead=True,
             )
         )
-        items = [item for page in pages for item in page["Items"]]
-        try:
-            return [push_config(item) for item in items]
-        except (KeyError, TypeError, ValueError) as error:
-            raise Poison(task_id) from error
+        return [_read(item) for page in pages for item in page["Items"]]
 
     @guarded
     def of_owner(self, owner: str) -> Sequence[PushConfig]:
@@ -248,6 +244,14 @@ class PushConfigTable:
                 },
             }
         }
+
+
+def _read(item: Item) -> PushConfig:
+    """Raises :class:`Poison`."""
+    try:
+        return push_config(item)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Poison(item["taskId"]["S"]) from error
 
 
 def _failure(failed: PushConfig) -> tuple[str, Item]:

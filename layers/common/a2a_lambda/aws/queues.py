@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..dialects.webhooks import BY_NAME
 from ..model import dumps
 from ..ports import QueuedNotification
 from .clients import client, code_of, guarded
@@ -56,6 +57,8 @@ def decode(text: str) -> QueuedNotification:
     """The inverse of :func:`encode`. Raises ``KeyError``, ``TypeError`` or ``ValueError`` for what is none of ours."""
     stored = json.loads(text)
     body = stored["body"]
+    if stored["dialect"] not in BY_NAME:
+        raise ValueError("dialect")
     if stored["packed"]:
         try:
             body = zlib.decompress(base64.b64decode(body)).decode("utf-8", "surrogatepass")
@@ -157,33 +160,6 @@ class SqsDeadLetters:
             MessageDeduplicationId=record["messageId"],
             MessageAttributes=_attributes(reason),
         )
-
-
-class StreamFailures:
-    """The queue for records of the stream that cannot be worked on, by its URL."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    @guarded
-    def send(self, record: Mapping[str, Any], reason: str) -> None:
-        """Keep the record for an operator: whole, or without its images where it is larger than a message."""
-        text = json.dumps(_without_token(record))
-        packed = base64.b64encode(zlib.compress(text.encode())).decode()
-        body: dict[str, Any] = {"reason": reason, "eventID": record.get("eventID"), "packedRecord": packed}
-        if len(packed) > _BATCH_BYTES:
-            body["packedRecord"] = None
-            body["keys"] = record["dynamodb"].get("Keys")
-        client("sqs").send_message(QueueUrl=self._url, MessageBody=json.dumps(body))
-
-
-def _without_token(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record without the task token that its images may hold: messages carry no credentials."""
-    change = {
-        name: {key: value for key, value in part.items() if key != "resumeToken"} if name.endswith("Image") else part
-        for name, part in record["dynamodb"].items()
-    }
-    return {**record, "dynamodb": change}
 
 
 def _attributes(reason: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..model import TERMINAL
-from ..ports import Conflict, TaskPage, TaskQuery
+from ..ports import Conflict, Poison, TaskPage, TaskQuery
 from ..records import PushConfig, ResumeToken, TaskRecord
 from .clients import client, code_of, guarded
 from .items import Item, config_item, context_key, n, s, task_item, task_record, task_update
@@ -50,7 +50,10 @@ class TaskTable:
     def get(self, task_id: str) -> TaskRecord | None:
         """See :class:`~..ports.TaskStore`."""
         answer = client("dynamodb").get_item(TableName=self._table, Key={"taskId": s(task_id)}, ConsistentRead=True)
-        return task_record(answer["Item"]) if "Item" in answer else None
+        try:
+            return task_record(answer["Item"]) if "Item" in answer else None
+        except (KeyError, TypeError, ValueError) as error:
+            raise Poison(task_id) from error
 
     @guarded
     def update(self, record: TaskRecord) -> None:
