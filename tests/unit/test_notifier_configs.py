@@ -93,6 +93,20 @@ def test_each_late_registration_of_one_config_hears_the_state_again(world: Deliv
     assert len(ids) == len(set(ids)) == 2
 
 
+def test_a_webhook_that_is_set_again_hears_the_end_that_redelivery_settled_for_the_old_one(world: Deliveries) -> None:
+    task_id = world.task("a")
+    world.sender.answers(url_of("a"), "timeout", 200)
+    world.stack.call("CancelTask", {"id": task_id})
+    world.notify()
+    (message,) = world.queue.messages
+    assert world.redeliver(message).result == "delivered"
+    world.stack.register(task_id, url_of("new"), id="a")
+    world.notify()
+    (announcement,) = set(world.queue.messages) - {message}
+    assert world.redeliver(announcement).result == "delivered"
+    assert world.told("new") == ["TASK_STATE_CANCELED"]
+
+
 def test_a_resume_token_is_a_write_that_no_webhook_hears_of(world: Deliveries) -> None:
     task_id = world.task("a")
     world.stack.await_input(task_id, "token")

@@ -292,6 +292,18 @@ def test_a_registration_is_bound_to_the_generation_of_its_task(stack: CloudStack
     assert stack.configs.of_task("t") == []
 
 
+@pytest.mark.parametrize("announcement", [None, ("c", "nonce")])
+def test_a_registration_for_a_task_that_has_gone_on_is_a_conflict(
+    stack: CloudStack, announcement: tuple[str, str] | None
+) -> None:
+    put(stack)
+    stack.tasks.update(record().next(with_status(record().task, TaskState.WORKING, NOW)))
+    with pytest.raises(Conflict):
+        stack.configs.register(config(), None, record(announcement=announcement))
+    assert stack.configs.of_task("t") == []
+    assert stack.stored("t").announcement is None
+
+
 def test_a_registration_that_thinks_it_is_the_first_does_not_overwrite_another(stack: CloudStack) -> None:
     put(stack, config(url="https://example.com/first"))
     with pytest.raises(Conflict):
@@ -351,6 +363,14 @@ def test_the_queued_cursor_never_sinks(stack: CloudStack) -> None:
     put(stack, config())
     assert stack.configs.raise_queued(config(), 5)
     assert stack.configs.raise_queued(config(), 3), "a late invocation knows of an older cursor only"
+    assert stack.configs.of_task("t")[0].queued_through == 5
+
+
+def test_the_queued_cursor_never_sinks_with_a_failure_that_is_recorded_late(stack: CloudStack) -> None:
+    put(stack, config())
+    assert stack.configs.raise_queued(config(), 5)
+    late = replace(config(), attempts=1, failing_since=NOW, next_attempt_at=NOW, last_attempt_at=NOW, last_error="x")
+    assert stack.configs.raise_queued(config(), 3, late)
     assert stack.configs.of_task("t")[0].queued_through == 5
 
 
