@@ -82,6 +82,26 @@ def test_a_late_registration_hears_the_state_once_and_the_others_do_not(world: D
     assert (world.told("a"), world.told("late")) == (["TASK_STATE_CANCELED"], ["TASK_STATE_CANCELED"])
 
 
+def test_a_late_registration_hears_the_state_once_even_if_the_stream_has_yet_to_tell_of_it(world: Deliveries) -> None:
+    task_id = world.task()
+    world.stack.work(task_id)
+    world.stack.register(task_id, url_of("late"), id="late")
+    world.notify()
+    assert world.told("late") == ["All 3 steps complete"]
+    (post,) = world.sender.posts
+    assert header(post, "webhook-id").endswith(f".late.{world.stack.stored(task_id).announcement[1]}")
+
+
+def test_a_webhook_that_is_set_again_is_still_owed_what_the_old_one_has_not_heard(world: Deliveries) -> None:
+    task_id = world.task("a")
+    world.stack.work(task_id)
+    world.stack.register(task_id, url_of("new"), id="a")
+    world.notify()
+    steps = ["Step 1/3 complete", "Step 2/3 complete", "Step 3/3 complete", "All 3 steps complete"]
+    assert [text for text in world.told("new") if "complete" in text] == [*steps, steps[-1]]
+    assert world.told("a") == []
+
+
 def test_each_late_registration_of_one_config_hears_the_state_again(world: Deliveries) -> None:
     task_id = world.task()
     world.stack.call("CancelTask", {"id": task_id})

@@ -142,7 +142,7 @@ def test_a_config_hears_of_what_happens_after_its_registration(stack: Stack, tas
     other: str = stack.send()["id"]
     stack.register(other, id="mine")
     config = stored(stack, other, "mine")
-    assert (config.queued_through, config.settled_through) == (1, 1)
+    assert (config.registered, config.queued_through, config.settled_through) == (1, 1, 1)
     assert not config.backlogged
 
 
@@ -155,7 +155,8 @@ def test_a_config_of_a_task_that_has_ended_is_told_so_through_the_stream(stack: 
     assert after.announcement[0] == "late"
     assert (after.task, after.generation) == (before.task, before.generation)
     config = stored(stack, task_id, "late")
-    assert config.settled_through == after.generation - 1
+    assert (config.registered, config.settled_through) == (after.generation, after.generation - 1)
+    assert not config.backlogged
 
 
 def test_a_config_of_a_task_that_waits_for_its_client_is_told_so(new_stack: Callable[..., Stack]) -> None:
@@ -204,6 +205,7 @@ def test_a_config_that_is_set_again_keeps_its_place_in_the_queue_and_forgets_its
     after = stored(stack, task_id, "mine")
     assert (after.url, after.token) == (WEBHOOK + "/new", None)
     assert (after.incarnation, after.queued_through, after.settled_through) == (before.incarnation, 4, 1)
+    assert (before.registered, after.registered) == (1, 1)
     assert (after.attempts, after.failing_since, after.next_attempt_at, after.last_error) == (0, None, None, None)
 
 

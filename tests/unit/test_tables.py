@@ -95,6 +95,7 @@ configs = st.builds(
     token=st.none() | texts,
     authentication=st.none() | st.fixed_dictionaries({"scheme": texts}, optional={"credentials": texts}),
     event_types=st.lists(texts, max_size=3).map(tuple),
+    registered=st.integers(0, 10**9),
     queued_through=st.integers(0, 10**9),
     settled_through=st.integers(0, 10**9),
     expires_at=st.integers(0, 2**40),
@@ -109,6 +110,12 @@ def test_an_item_loses_nothing_of_its_task(original: TaskRecord) -> None:
 @given(configs)
 def test_an_item_loses_nothing_of_its_config(original: PushConfig) -> None:
     assert push_config(config_item(original)) == original
+
+
+def test_a_config_from_before_its_registration_was_kept_is_read_as_one_that_is_owed_all() -> None:
+    item = config_item(config(registered=3))
+    del item["registered"]
+    assert push_config(item) == config(registered=0)
 
 
 def test_every_attribute_of_an_item_has_a_type_that_dynamodb_knows() -> None:
@@ -326,12 +333,13 @@ def test_a_registration_over_a_config_that_has_changed_or_gone_is_a_conflict(sta
 
 
 def test_a_config_that_is_set_again_loses_what_it_no_longer_has(stack: CloudStack) -> None:
-    existing = config(token="t", authentication={"scheme": "Bearer", "credentials": "c"}, queued_through=3)
+    secrets: Any = {"token": "t", "authentication": {"scheme": "Bearer", "credentials": "c"}}
+    existing = config(**secrets, registered=1, queued_through=3)
     put(stack, existing)
     failed = replace(existing, attempts=2, failing_since=NOW, next_attempt_at=NOW, last_attempt_at=NOW, last_error="x")
     assert stack.configs.record_failure(existing, failed)
     stack.configs.register(config(revision="r2"), existing, record())
-    assert stack.configs.get("t", "c") == config(revision="r2", queued_through=3, last_attempt_at=NOW)
+    assert stack.configs.get("t", "c") == config(revision="r2", registered=1, queued_through=3, last_attempt_at=NOW)
 
 
 @pytest.mark.parametrize(

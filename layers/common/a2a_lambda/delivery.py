@@ -43,10 +43,11 @@ def notifications(
 ) -> list[Notification]:
     """What the config has yet to hear of the change, in order. ``bodies`` are the change in the config's dialect.
 
-    What is settled already is dropped: the config was registered later, or the batch is a replay.
+    What is settled already is dropped: the batch is a replay. So is what happened before the config was registered;
+    only an announcement, which has a ``nonce``, may tell of the generation of the registration itself.
     """
     generation = change.generation
-    if generation <= config.settled_through:
+    if generation <= config.settled_through or (generation <= config.registered and not nonce):
         return []
     written_at = change.written_at
     return [

@@ -83,7 +83,8 @@ class PushConfigStore(Protocol):
         """Write ``config`` over ``existing`` (None: there is none), in one transaction with the check that the task is
         still of ``task``'s generation, and with ``task.announcement``, if there is one, written to the task.
 
-        ``queued_through`` of an existing config stays. Raises :class:`Conflict` if the task or the config has changed.
+        ``registered`` and ``queued_through`` of an existing config stay. Raises :class:`Conflict` if the task or the
+        config has changed.
         """
 
     def get(self, task_id: str, config_id: str) -> PushConfig | None:

@@ -68,11 +68,14 @@ class PushConfigService:
             if existing is None:
                 self._check_count(record.task_id)
             announce = record.terminal or record.interrupted
-            config = self._config(owner, record.task_id, config_id, request, record.generation - int(announce))
+            config = self._config(owner, record.task_id, config_id, request, record.generation)
+            if announce:
+                config = replace(config, queued_through=config.registered - 1, settled_through=config.registered - 1)
             if existing is not None:
                 config = replace(
                     config,
                     incarnation=existing.incarnation,
+                    registered=existing.registered,
                     queued_through=existing.queued_through,
                     settled_through=min(existing.settled_through, config.settled_through),
                 )
@@ -145,8 +148,8 @@ class PushConfigService:
             raise TaskNotFound
         return record
 
-    def _config(self, owner: str, task_id: str, config_id: str, request: SetPushConfig, known: int) -> PushConfig:
-        """A fresh config whose client knows of everything up to generation ``known``."""
+    def _config(self, owner: str, task_id: str, config_id: str, request: SetPushConfig, generation: int) -> PushConfig:
+        """A fresh config, registered at this generation, which its client knows of."""
         return PushConfig(
             task_id=task_id,
             config_id=config_id,
@@ -158,8 +161,9 @@ class PushConfigService:
             token=request.token,
             authentication=request.authentication,
             event_types=request.event_types,
-            queued_through=known,
-            settled_through=known,
+            registered=generation,
+            queued_through=generation,
+            settled_through=generation,
             expires_at=int((self.clock() + MAX_LIFE).timestamp()),
         )
 

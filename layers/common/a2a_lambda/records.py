@@ -102,11 +102,12 @@ class PushConfig:
     """One item of PushConfigsTable: a webhook registered for a task, and how far its delivery has come.
 
     ``incarnation`` tells a config from one of the same id that was deleted before; ``revision`` is another one each
-    time that it is set. ``queued_through`` and ``settled_through`` are the delivery cursor, in generations: settled
-    means delivered or dead-lettered. ``attempts`` (failed ones in a row), ``failing_since`` and ``next_attempt_at`` are
-    the retry schedule, which belongs to the config and not to a message. ``delivered_through`` and
-    ``last_attempt_at`` know of the attempts that were recorded; a first attempt that succeeds writes nothing.
-    ``event_types`` is what a legacy client named; it is kept for its answers and selects nothing.
+    time that it is set. ``registered`` is the generation at which it was first set: events are owed from the next one
+    on. ``queued_through`` and ``settled_through`` are the delivery cursor, in generations: settled means delivered or
+    dead-lettered. ``attempts`` (failed ones in a row), ``failing_since`` and ``next_attempt_at`` are the schedule of
+    retries, which belongs to the config and not to a message. ``delivered_through`` and ``last_attempt_at`` know of the
+    attempts that were recorded; a first attempt that succeeds writes nothing. ``event_types`` is
+    what a legacy client named; it is kept for its answers and selects nothing.
     """
 
     task_id: str
@@ -122,6 +123,7 @@ class PushConfig:
     queued_through: int = 0
     settled_through: int = 0
     delivered_through: int = 0
+    registered: int = 0
     attempts: int = 0
     failing_since: datetime | None = None
     next_attempt_at: datetime | None = None

@@ -111,6 +111,7 @@ def config_item(config: PushConfig) -> Item:
     return {
         "taskId": s(config.task_id),
         "configId": s(config.config_id),
+        "registered": n(config.registered),
         "queuedThrough": n(config.queued_through),
         "settledThrough": n(config.settled_through),
         **config_update(config),
@@ -118,7 +119,7 @@ def config_item(config: PushConfig) -> Item:
 
 
 def config_update(config: PushConfig) -> Item:
-    """The attributes that a registration sets; the delivery cursor is not among them."""
+    """The attributes that each registration sets; neither the first one's generation nor the delivery cursor."""
     item = {
         "owner": s(config.owner),
         "url": s(config.url),
@@ -148,6 +149,7 @@ def push_config(item: Mapping[str, Mapping[str, Any]]) -> PushConfig:
         token=item["token"]["S"] if "token" in item else None,
         authentication=loads(item["authentication"]["S"]) if "authentication" in item else None,
         event_types=tuple(loads(item["eventTypes"]["S"])),
+        registered=int(item["registered"]["N"]) if "registered" in item else 0,
         queued_through=int(item["queuedThrough"]["N"]),
         settled_through=int(item["settledThrough"]["N"]),
         delivered_through=int(item["deliveredThrough"]["N"]) if "deliveredThrough" in item else 0,
