@@ -86,5 +86,6 @@ def test_what_a_dead_webhook_was_not_told_is_listed_and_comes_back_in_order(stac
 
     assert texts[-4:] == STEPS
     assert len(texts) == len(letters)
-    until(lambda: config["settledThrough"] == "8")
+    until(lambda: config["redriven"] is None)
+    assert config["settledThrough"] == config["queuedThrough"] == "8"
     assert (config["failingSince"], config["attempts"]) in ((None, None), (None, "0"))

@@ -90,7 +90,8 @@ def test_a_redrive_brings_all_back_in_order_with_a_clean_schedule_and_later_even
     config = world.configs.get("t", "a")
     assert config is not None
     assert config.backlogged
-    assert (config.settled_through, config.attempts, config.failing_since, config.next_attempt_at) == (0, 0, None, None)
+    assert config.redriven == waiting[-1].redrive
+    assert (config.settled_through, config.attempts, config.failing_since, config.next_attempt_at) == (3, 0, None, None)
     assert cloud.messages(world.dead) == []
 
 

@@ -11,6 +11,8 @@ from deliveries import Deliveries, raising, url_of
 from scripted import header
 
 from a2a_lambda import schedule
+from a2a_lambda.dead_letters import DeadLetter, redrive
+from a2a_lambda.delivery_status import delivery_status
 from a2a_lambda.outcome import Answer
 from a2a_lambda.ports import QueuedNotification, Unavailable
 from a2a_lambda.redelivery import Redelivery
@@ -349,3 +351,85 @@ def test_a_host_that_refuses_at_once_is_tried_when_its_schedule_says(
     assert result_of(redeliverer.redeliver(waiting[0])) == ("deferred", 10)
     world.stack.time.sleep(10)
     assert redeliverer.redeliver(waiting[0]).result == "delivered"
+
+
+# ----------------------------------------------------------------------------------------- what an operator brings back
+
+
+def brought_back(world: Deliveries, *letters: QueuedNotification) -> list[QueuedNotification]:
+    """The messages as which these letters are queued again."""
+    known = len(world.queue.messages)
+    for number, letter in enumerate(letters):
+        dead = DeadLetter(f"letter-{number}", "receipt", "given up", letter)
+        assert redrive(dead, world.stack.configs, world.queue) == "redriven"
+    return world.queue.messages[known:]
+
+
+def state_of(world: Deliveries, task_id: str) -> str:
+    state: str = delivery_status(world.config(task_id, "a"))["state"]
+    return state
+
+
+@pytest.mark.parametrize("status", [200, 413])
+def test_a_config_is_healthy_again_when_what_was_brought_back_is_dealt_with(
+    world: Deliveries, waiting: list[QueuedNotification], status: int
+) -> None:
+    """Whatever the place of the letter in its generation, and however far the config has come since."""
+    task_id = waiting[0].task_id
+    world.sender.answers(url_of("a"), 413, 200)
+    for message in waiting:
+        world.redeliver(message)
+    ((letter, _),) = world.dead_letters.messages
+    for given_up in (letter, replace(letter, last=not letter.last)):
+        (message,) = brought_back(world, given_up)
+        assert state_of(world, task_id) == "retrying"
+        world.sender.answers(url_of("a"), status)
+        assert world.redeliver(message).result == ("delivered" if status == 200 else "dead")
+        assert state_of(world, task_id) == "healthy"
+        config = world.config(task_id, "a")
+        assert config.settled_through == config.queued_through == waiting[-1].generation
+
+
+def test_a_config_waits_until_the_last_of_what_was_brought_back_is_dealt_with(
+    world: Deliveries, waiting: list[QueuedNotification]
+) -> None:
+    world.sender.answers(url_of("a"), 413)
+    for message in waiting:
+        world.redeliver(message)
+    world.sender.answers(url_of("a"), 200)
+    *others, last = brought_back(world, *(message for message, _ in world.dead_letters.messages))
+    assert len(others) == len(waiting) - 1
+    for message in others:
+        assert world.redeliver(message).result == "delivered"
+        assert world.config(message.task_id, "a").backlogged
+    assert world.redeliver(last).result == "delivered"
+    assert not world.config(last.task_id, "a").backlogged
+
+
+def test_what_happens_meanwhile_waits_behind_what_was_brought_back(world: Deliveries) -> None:
+    task_id = world.task("a")
+    letter = QueuedNotification(
+        task_id, "a", world.config(task_id, "a").incarnation, 1, 0, "{}", True, "1.0", "2026-01-01T00:00:00.000Z"
+    )
+    (message,) = brought_back(world, letter)
+    world.stack.call("CancelTask", {"id": task_id})
+    assert world.notify().queued == 1
+    assert world.sender.posts == []
+    assert [world.redeliver(each).result for each in world.queue.messages] == ["delivered", "delivered"]
+    assert not world.config(message.task_id, "a").backlogged
+
+
+def test_what_was_brought_back_is_not_sent_twice_because_the_config_could_not_be_written(
+    world: Deliveries, waiting: list[QueuedNotification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for message in waiting:
+        world.redeliver(message)
+    (message,) = brought_back(world, waiting[0])
+    world.sender.posts.clear()
+    redeliverer = world.redeliverer()
+    with monkeypatch.context() as patch:
+        patch.setattr(world.stack.configs, "close", raising(Unavailable()))
+        assert result_of(redeliverer.redeliver(message)) == ("deferred", 10)
+    assert result_of(redeliverer.redeliver(message)) == ("delivered", None)
+    assert len(world.sender.posts) == 1
+    assert not world.config(message.task_id, "a").backlogged

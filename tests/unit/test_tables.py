@@ -351,11 +351,13 @@ def test_a_config_that_is_set_again_loses_what_it_no_longer_has(stack: CloudStac
         lambda table, other: table.settle(other, 9, NOW),
         lambda table, other: table.settle(other, 9, None),
         lambda table, other: table.recover(other),
+        lambda table, other: table.reopen(other, "m"),
+        lambda table, other: table.close(other, ""),
         lambda table, other: table.record_failure(
             other, replace(other, attempts=1, failing_since=NOW, next_attempt_at=NOW, last_attempt_at=NOW)
         ),
     ],
-    ids=["delete", "retire", "raise_queued", "settle", "bury", "recover", "record_failure"],
+    ids=["delete", "retire", "raise_queued", "settle", "bury", "recover", "reopen", "close", "record_failure"],
 )
 def test_nothing_that_is_meant_for_an_earlier_config_of_the_same_id_reaches_the_present_one(
     stack: CloudStack, write: Callable[[Any, PushConfig], object]
@@ -406,6 +408,31 @@ def test_a_delivery_clears_the_failures_and_a_burial_keeps_them(stack: CloudStac
         None,
     )
     assert (cleared.settled_through, cleared.delivered_through) == (3, 3)
+
+
+def test_a_config_waits_for_the_last_message_that_was_brought_back_and_its_cursor_does_not_sink(
+    stack: CloudStack,
+) -> None:
+    kept = config(queued_through=8, settled_through=8)
+    put(stack, kept)
+    failed = replace(kept, attempts=2, failing_since=NOW, next_attempt_at=NOW, last_attempt_at=NOW, last_error="x")
+    stack.configs.record_failure(kept, failed)
+    for mark in ("first", "second"):
+        stack.configs.reopen(kept, mark)
+    waiting = stack.configs.get("t", "c")
+    assert waiting == replace(kept, redriven="second", last_attempt_at=NOW)
+    assert waiting.backlogged
+    stack.configs.close(kept, "first")
+    assert stack.configs.get("t", "c") == waiting
+    stack.configs.close(kept, "second")
+    assert stack.configs.get("t", "c") == replace(kept, last_attempt_at=NOW)
+
+
+def test_a_config_that_is_set_again_still_waits_for_what_was_brought_back(stack: CloudStack) -> None:
+    put(stack, config())
+    stack.configs.reopen(config(), "mark")
+    stack.configs.register(config(revision="r2"), config(), record())
+    assert stack.configs.get("t", "c") == config(revision="r2", redriven="mark")
 
 
 def test_the_configs_of_an_owner_are_those_that_exist_now(stack: CloudStack, monkeypatch: pytest.MonkeyPatch) -> None:

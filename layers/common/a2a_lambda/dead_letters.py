@@ -79,8 +79,9 @@ def redrive(letter: DeadLetter, configs: PushConfigStore, queue: RedeliveryQueue
     """Bring one letter back; answers what became of it: "redriven", "no webhook", "unreadable webhook" or
     "not queued".
 
-    First the config: it is behind again, so that nothing overtakes the letter, and it is not failing any more. Then the
-    message, under an id of its own, because SQS may remember the one that was given up.
+    First the config: it waits for the letter, so that nothing overtakes it, and it is not failing any more. Then the
+    message, marked, which also is an id of its own: SQS may remember the one that was given up. What is broken off in
+    between has to be redriven again: the letter is still there.
     """
     message = letter.message
     assert message is not None
@@ -90,7 +91,7 @@ def redrive(letter: DeadLetter, configs: PushConfigStore, queue: RedeliveryQueue
         return "unreadable webhook"
     if config is None or config.incarnation != message.incarnation:
         return "no webhook"
-    configs.reopen(config, message.generation)
+    configs.reopen(config, letter.message_id)
     failed = queue.send([replace(message, redrive=letter.message_id)])
     return "not queued" if failed else "redriven"
 

@@ -119,9 +119,13 @@ class PushConfigStore(Protocol):
     def recover(self, config: PushConfig) -> None:
         """Clear the failure fields of this revision: the webhook works again."""
 
-    def reopen(self, config: PushConfig, generation: int) -> None:
-        """What was given up comes back: if nothing else waits, ``settled_through`` sinks below ``generation``, so that
-        what follows waits behind it. The failure fields are cleared."""
+    def reopen(self, config: PushConfig, mark: str) -> None:
+        """What was given up comes back as the message of this mark: what follows waits behind it. The failure fields
+        are cleared."""
+
+    def close(self, config: PushConfig, mark: str) -> None:
+        """The message of this mark is dealt with: nothing waits for it any more. Nothing happens if another one has
+        come back since."""
 
     def record_failure(self, config: PushConfig, failed: PushConfig) -> bool:
         """Write the failure fields of ``failed``: attempts, failing since, last and next attempt, last error. False if

@@ -106,8 +106,9 @@ class PushConfig:
     on. ``queued_through`` and ``settled_through`` are the delivery cursor, in generations: settled means delivered or
     dead-lettered. ``attempts`` (failed ones in a row), ``failing_since`` and ``next_attempt_at`` are the schedule of
     retries, which belongs to the config and not to a message. ``delivered_through`` and ``last_attempt_at`` know of the
-    attempts that were recorded; a first attempt that succeeds writes nothing. ``event_types`` is
-    what a legacy client named; it is kept for its answers and selects nothing.
+    attempts that were recorded; a first attempt that succeeds writes nothing. ``event_types`` is what a
+    legacy client named; it is kept for its answers and selects nothing. ``redriven`` is the mark of the last message
+    that an operator brought back, while that one waits: it is behind the cursor, which never sinks.
     """
 
     task_id: str
@@ -124,6 +125,7 @@ class PushConfig:
     settled_through: int = 0
     delivered_through: int = 0
     registered: int = 0
+    redriven: str = ""
     attempts: int = 0
     failing_since: datetime | None = None
     next_attempt_at: datetime | None = None
@@ -134,4 +136,4 @@ class PushConfig:
     @property
     def backlogged(self) -> bool:
         """Whether events wait in the queue: then nothing may overtake them by a direct attempt."""
-        return self.queued_through > self.settled_through
+        return self.queued_through > self.settled_through or bool(self.redriven)

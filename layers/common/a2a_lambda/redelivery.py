@@ -95,10 +95,11 @@ class Redeliverer:
     def _delivered(self, config: PushConfig, message: QueuedNotification, tried: Attempt | None) -> Redelivery:
         try:
             if message.last:
-                current = self.configs.settle(config, message.generation, self.clock())
-                return Redelivery("delivered" if current else "deferred", None if current else _SOON, tried)
-            if config.failing_since is not None:
+                if not self.configs.settle(config, message.generation, self.clock()):
+                    return Redelivery("deferred", _SOON, tried)
+            elif config.failing_since is not None:
                 self.configs.recover(config)
+            self._close(config, message)
         except Unavailable:
             return Redelivery("deferred", _LATER, tried)
         return Redelivery("delivered", None, tried)
@@ -121,7 +122,13 @@ class Redeliverer:
         self.dead_letters.send(message, f"{why}; given up at {timestamp(self.clock())}")
         if message.last and not self.configs.settle(config, message.generation, None):
             return Redelivery("deferred", _SOON, tried)  # set again just now: the new webhook shall have its chance
+        self._close(config, message)
         return Redelivery("dead", None, tried)
+
+    def _close(self, config: PushConfig, message: QueuedNotification) -> None:
+        """A message that an operator brought back kept others waiting, wherever the cursor is."""
+        if message.redrive:
+            self.configs.close(config, message.redrive)
 
 
 def _one(request: Post) -> Iterator[Iterator[Post]]:

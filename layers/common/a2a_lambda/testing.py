@@ -113,6 +113,7 @@ class MemoryPushConfigs:
                 config,
                 queued_through=current.queued_through,
                 delivered_through=current.delivered_through,
+                redriven=current.redriven,
                 last_attempt_at=current.last_attempt_at,
             )
         self.items[key] = config
@@ -176,14 +177,17 @@ class MemoryPushConfigs:
         if current is not None:
             self._put(_recovered(current))
 
-    def reopen(self, config: PushConfig, generation: int) -> None:
+    def reopen(self, config: PushConfig, mark: str) -> None:
         """See :class:`~.ports.PushConfigStore`."""
         current = self._current(config)
         if current is not None:
-            below = min(current.settled_through, generation - 1)
-            settled = current.settled_through if current.backlogged else below
-            queued = max(current.queued_through, generation)
-            self._put(replace(_recovered(current), settled_through=settled, queued_through=queued))
+            self._put(replace(_recovered(current), redriven=mark))
+
+    def close(self, config: PushConfig, mark: str) -> None:
+        """See :class:`~.ports.PushConfigStore`."""
+        current = self._current(config)
+        if current is not None and current.redriven == mark:
+            self._put(replace(current, redriven=""))
 
     def record_failure(self, config: PushConfig, failed: PushConfig) -> bool:
         """See :class:`~.ports.PushConfigStore`."""

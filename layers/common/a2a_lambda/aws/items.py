@@ -137,7 +137,7 @@ def config_update(config: PushConfig) -> Item:
 
 
 def push_config(item: Mapping[str, Mapping[str, Any]]) -> PushConfig:
-    """The inverse of :func:`config_item`, with the failure fields."""
+    """The inverse of :func:`config_item`, with what was written to the item since."""
     return PushConfig(
         task_id=item["taskId"]["S"],
         config_id=item["configId"]["S"],
@@ -150,6 +150,7 @@ def push_config(item: Mapping[str, Mapping[str, Any]]) -> PushConfig:
         authentication=loads(item["authentication"]["S"]) if "authentication" in item else None,
         event_types=tuple(loads(item["eventTypes"]["S"])),
         registered=int(item["registered"]["N"]) if "registered" in item else 0,
+        redriven=item["redriven"]["S"] if "redriven" in item else "",
         queued_through=int(item["queuedThrough"]["N"]),
         settled_through=int(item["settledThrough"]["N"]),
         delivered_through=int(item["deliveredThrough"]["N"]) if "deliveredThrough" in item else 0,

@@ -150,22 +150,14 @@ class PushConfigTable:
         self._update(config, f"REMOVE {_FAILURE_FIELDS}", {":revision": s(config.revision)}, _REVISION)
 
     @guarded
-    def reopen(self, config: PushConfig, generation: int) -> None:
+    def reopen(self, config: PushConfig, mark: str) -> None:
         """See :class:`~..ports.PushConfigStore`."""
-        values = {
-            ":settled": n(min(config.settled_through, generation - 1)),
-            ":queued": n(max(config.queued_through, generation)),
-            ":settledBefore": n(config.settled_through),
-            ":queuedBefore": n(config.queued_through),
-        }
-        # Unless it changed since it was read, or others wait: then the message goes behind them, and is sent all the
-        # same, because it is marked.
-        unchanged = (
-            "settledThrough = :settledBefore AND queuedThrough = :queuedBefore AND queuedThrough <= settledThrough"
-        )
-        sinks = "SET settledThrough = :settled, queuedThrough = :queued"
-        if not self._update(config, f"{sinks} REMOVE {_FAILURE_FIELDS}", values, unchanged):
-            self._update(config, f"REMOVE {_FAILURE_FIELDS}", {}, "attribute_exists(taskId)")
+        self._update(config, f"SET redriven = :mark REMOVE {_FAILURE_FIELDS}", {":mark": s(mark)})
+
+    @guarded
+    def close(self, config: PushConfig, mark: str) -> None:
+        """See :class:`~..ports.PushConfigStore`."""
+        self._update(config, "REMOVE redriven", {":mark": s(mark)}, "redriven = :mark")
 
     @guarded
     def record_failure(self, config: PushConfig, failed: PushConfig) -> bool:
@@ -173,7 +165,7 @@ class PushConfigTable:
         expression, values = _failure(failed)
         return self._update(config, expression, {**values, ":revision": s(config.revision)}, _REVISION)
 
-    def _update(self, config: PushConfig, expression: str, values: Item, condition: str) -> bool:
+    def _update(self, config: PushConfig, expression: str, values: Item, condition: str = "") -> bool:
         return self._conditional(
             client("dynamodb").update_item, config, condition, values=values, UpdateExpression=expression
         )
