@@ -171,6 +171,21 @@ def test_a_poison_record_is_put_aside_whole_and_the_others_are_told(
     assert json.loads(zlib.decompress(base64.b64decode(body["packedRecord"]))) == poison
 
 
+def test_a_poison_record_is_put_aside_without_the_token_of_the_workflow(aws_stack: CloudStack) -> None:
+    """Who has the token can let the execution go on, or fail it."""
+    task_id = registered(aws_stack)
+    aws_stack.await_input(task_id, "secret-token-of-the-workflow")
+    aws_stack.new_records()
+    cancel(aws_stack, task_id)
+    (poison,) = aws_stack.new_records()
+    del poison["dynamodb"]["NewImage"]["doc"]
+    assert aws_stack.notify([poison]) == []
+    for image in ("OldImage", "NewImage"):
+        del poison["dynamodb"][image]["resumeToken"]
+    (kept,) = cloud.messages(aws_stack.stream_failures)
+    assert json.loads(zlib.decompress(base64.b64decode(json.loads(kept["Body"])["packedRecord"]))) == poison
+
+
 def test_a_poison_record_that_cannot_be_put_aside_comes_again(aws_stack: CloudStack) -> None:
     cancel(aws_stack, registered(aws_stack))
     (poison,) = aws_stack.new_records()

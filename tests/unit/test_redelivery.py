@@ -419,6 +419,19 @@ def test_what_happens_meanwhile_waits_behind_what_was_brought_back(world: Delive
     assert not world.config(message.task_id, "a").backlogged
 
 
+def test_what_was_brought_back_goes_to_a_webhook_that_is_set_again_and_others_still_wait_for_it(
+    world: Deliveries, waiting: list[QueuedNotification]
+) -> None:
+    for message in waiting:
+        world.redeliver(message)
+    (message,) = brought_back(world, waiting[0])
+    world.stack.register(message.task_id, url_of("new"), id="a")
+    assert world.config(message.task_id, "a").redriven == message.redrive
+    world.sender.posts.clear()
+    assert world.redeliver(message).result == "delivered"
+    assert world.sender.urls() == [url_of("new")]
+
+
 def test_what_was_brought_back_is_not_sent_twice_because_the_config_could_not_be_written(
     world: Deliveries, waiting: list[QueuedNotification], monkeypatch: pytest.MonkeyPatch
 ) -> None:
