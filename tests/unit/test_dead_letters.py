@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import cloud
 import pytest
 
+import dead_letters as command
+from a2a_lambda.aws import dead_letters as letters
 from a2a_lambda.aws.clients import client
 from a2a_lambda.aws.items import config_item
 from a2a_lambda.aws.push_config_table import PushConfigTable
-from a2a_lambda.aws.queues import SqsDeadLetters, decode
-from a2a_lambda.dead_letters import main
+from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode
 from a2a_lambda.ports import QueuedNotification
 from a2a_lambda.records import PushConfig
 
@@ -48,9 +50,9 @@ class World:
             )
             SqsDeadLetters(self.dead).send(message, "dns; given up")
 
-    def run(self, command: str, *arguments: str) -> int:
+    def run(self, what: str, *arguments: str) -> int:
         places = ["--dead-letters", self.dead, "--queue", self.queue, "--configs", self.table]
-        return main([command, *places, *arguments])
+        return command.main([what, *places, *arguments])
 
     def waiting(self) -> list[QueuedNotification]:
         return [decode(message["Body"]) for message in cloud.messages(self.queue)]
@@ -190,6 +192,55 @@ def test_a_letter_that_is_given_up_again_within_minutes_is_kept_again(world: Wor
 
 def test_a_redrive_says_what_it_needs(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["redrive", "--dead-letters", world.dead])
-
+        command.main(["redrive", "--dead-letters", world.dead])
     assert "needs --queue and --configs" in capsys.readouterr().err
+
+    with pytest.raises(SystemExit):
+        command.main(["list", "--queue", world.queue])
+    assert "needs --dead-letters" in capsys.readouterr().err
+
+
+def test_letters_that_come_back_before_all_are_read_are_shown_once(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading took longer than they are hidden. Without an end it would go on for ever."""
+    world.bury("a", 1, 2)
+    monkeypatch.setattr(letters, "HELD", 0)
+
+    assert world.run("list") == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "t.1.0.a  dns; given up",
+        "t.2.0.a  dns; given up",
+        "2 dead letters",
+    ]
+
+
+def test_a_letter_whose_webhook_refuses_at_once_is_redriven_once(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a letter again before the command has read all of them."""
+    world.config("a")
+    world.bury("a", 1)
+
+    def refuse(queue: SqsRedeliveryQueue, messages: Iterable[QueuedNotification]) -> frozenset[tuple[str, str]]:
+        for message in messages:
+            SqsDeadLetters(world.dead).send(message, "status 413; given up")
+        return frozenset()
+
+    monkeypatch.setattr(SqsRedeliveryQueue, "send", refuse)
+
+    assert world.run("redrive") == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "t.1.0.a  dns; given up  redriven",
+        "t.1.0.a  status 413; given up  given up again",
+        "1 dead letters",
+    ]
+
+
+def test_a_letter_that_cannot_be_given_back_is_no_error_because_others_see_it_soon(world: World) -> None:
+    world.bury("a", 1)
+
+    with cloud.outage("sqs", "ChangeMessageVisibility", code="InvalidParameterValue"):
+        assert world.run("list") == 0

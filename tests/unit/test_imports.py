@@ -103,14 +103,9 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-def puts_together(path: Path) -> bool:
-    """A command for operators: like a handler, it is where services and adapters meet."""
-    return '__name__ == "__main__"' in path.read_text()
-
-
 def test_only_the_adapters_know_aws() -> None:
     for path in MODULES:
-        if path.parent.name != "aws" and not puts_together(path):
+        if path.parent.name != "aws":
             known = {name for name in imports_of(path) if name.split(".")[0] in ("boto3", "botocore")}
             assert not known, path
             assert not {name for name in imports_of(path) if name.startswith("a2a_lambda.aws")}, path
