@@ -60,7 +60,7 @@ def _done(record: dict[str, Any]) -> bool:
     except (KeyError, TypeError, ValueError) as error:
         return _unreadable(record, error)
     try:
-        result = redeliverer().redeliver(message)
+        result = redeliverer().redeliver(message, int(record["attributes"]["ApproximateReceiveCount"]))
     except Poison as error:  # its config
         return _unreadable(record, error)
     log_attempts([result.attempt] if result.attempt else [], first=False)

@@ -15,7 +15,7 @@ import simulated_aws
 from moto import mock_aws
 from simulated_aws import DeadLetterQueue, FaultyConfigs, silence
 
-from a2a_lambda import delivery, notifier, redelivery
+from a2a_lambda import delivery, notifier, redelivery, schedule
 from a2a_lambda.records import PushConfig
 from a2a_lambda.testing import MemoryPushConfigs
 
@@ -91,6 +91,10 @@ def a_failed_queue_is_not_reported(patch: Patch) -> None:
     patch.setattr(simulated_aws.FifoQueue, "send", forgetful)
 
 
+def what_waits_for_the_key_is_looked_at_every_ten_seconds(patch: Patch) -> None:
+    patch.setattr(schedule, "patience", lambda _: 0)
+
+
 @pytest.mark.parametrize(
     ("defect", "breach"),
     [
@@ -103,6 +107,7 @@ def a_failed_queue_is_not_reported(patch: Patch) -> None:
         (configs_are_kept_in_memory, "leaked"),
         (events_of_a_generation_pass_for_duplicates, "lost"),
         (a_failed_queue_is_not_reported, "lost"),
+        (what_waits_for_the_key_is_looked_at_every_ten_seconds, "lost"),
     ],
 )
 def test_the_campaign_finds_the_defect_that(

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from a2a_lambda import observability
+from a2a_lambda import observability, schedule
 from a2a_lambda.aws.items import s, task_item
-from a2a_lambda.aws.queues import decode, deduplication, encode, group
+from a2a_lambda.aws.queues import deduplication, encode, group
 from a2a_lambda.model import dumps
 from a2a_lambda.ports import PushConfigStore, QueuedNotification, Unavailable
 from a2a_lambda.records import PushConfig, TaskRecord
@@ -127,7 +127,6 @@ class FifoQueue:
         self._hidden: dict[str, datetime] = {}
         self._seen: dict[tuple[str, str], datetime] = {}
         self._numbers = itertools.count(1)
-        self.overdue: list[QueuedNotification] = []
 
     def send(self, messages: Iterable[QueuedNotification]) -> frozenset[tuple[str, str]]:
         """See :class:`a2a_lambda.ports.RedeliveryQueue`. A message may be refused, or taken and the answer lost."""
@@ -162,10 +161,9 @@ class FifoQueue:
         waiting = self.groups[name]
         head = waiting[0]
         head.receives += 1
-        self._hidden[name] = self._world.now + timedelta(seconds=180)
-        if head.receives > 1000:
+        self._hidden[name] = self._world.now + timedelta(seconds=360)
+        if head.receives > schedule.RECEIVES:
             self._world.counts["received too often"] += 1
-            self.overdue.append(decode(head.body))
             waiting.popleft()
         elif self._world.redeliver(head, name):
             waiting.popleft()

@@ -38,7 +38,7 @@ from a2a_lambda.outcome import Answer, Outcome, Post
 from a2a_lambda.ports import Unavailable
 from a2a_lambda.records import PushConfig, TaskRecord
 from a2a_lambda.redelivery import Redeliverer
-from a2a_lambda.webhook import Signer, unsigned
+from a2a_lambda.webhook import Headers, Signer, unsigned
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TICK = timedelta(milliseconds=2)
@@ -62,7 +62,7 @@ class Faults:
     interleave: float = 0.0
     """That others go on at a boundary."""
     outages: int = 0
-    """How often a table or a queue is away for minutes."""
+    """How often a table or a queue is away for minutes, and the signing key for hours."""
 
 
 @dataclass
@@ -93,12 +93,12 @@ class Simulation:
         self.random = Random(seed)
         self.faults = faults
         self.now = START
-        self.sign = sign
+        self._sign = sign
         self.post: Callable[[Post, datetime, float], Answer] = lambda post, moment, left: Answer(status=200)
         self.invocations: list[Invocation] = []
         self.crash_in = self.error_in = 0
         self.counts: Counter[str] = Counter()
-        self.outages: dict[str, list[tuple[datetime, datetime]]] = {"table": [], "queue": []}
+        self.outages: dict[str, list[tuple[datetime, datetime]]] = {"table": [], "queue": [], "key": []}
         self._heap: list[tuple[datetime, int, Callable[[], object]]] = []
         self._order = itertools.count()
         self._depth = 0
@@ -154,14 +154,22 @@ class Simulation:
             finally:
                 self._depth -= 1
 
+    def _away(self, resource: str) -> bool:
+        return any(start <= self.now < end for start, end in self.outages[resource])
+
+    def sign(self, config: PushConfig, identity: str, now: datetime, body: bytes) -> Headers:
+        """The signer of the functions, while the key is to be had."""
+        if self._away("key"):
+            self._failed("no key")
+        return self._sign(config, identity, now, body)
+
     @contextmanager
     def port(self, resource: str) -> Iterator[None]:
         """A call of a port: it may fail before it has taken effect, or after."""
         self.boundary()
-        away = any(start <= self.now < end for start, end in self.outages[resource])
         failing = self.random.random() if self.invocations else 1.0
         self.error_in -= bool(self.invocations)
-        if away or failing < self.faults.error / 2 or self.error_in == 0:
+        if self._away(resource) or failing < self.faults.error / 2 or self.error_in == 0:
             self._failed("throttled")
         yield
         self.boundary()
@@ -283,7 +291,7 @@ class Simulation:
             "messageId": waiting.message_id,
             "receiptHandle": message_group,
             "body": waiting.body,
-            "attributes": {"MessageGroupId": message_group},
+            "attributes": {"MessageGroupId": message_group, "ApproximateReceiveCount": str(waiting.receives)},
         }
         with self.invocation() as invocation:
             redeliverer = self._redeliverers[place] = self._redeliverers[place] or self._new_redeliverer()

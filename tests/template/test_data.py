@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from a2a_lambda import schedule
+
 TWO_WEEKS = 14 * 24 * 3600
 
 
@@ -68,14 +70,25 @@ def test_every_queue_is_encrypted_and_keeps_for_two_weeks(of_type):
         assert queue["MessageRetentionPeriod"] == TWO_WEEKS
 
 
-def test_a_message_stays_hidden_for_six_times_as_long_as_redelivery_may_take(of_type, functions):
-    assert of_type("AWS::SQS::Queue")["RedeliveryQueue"]["VisibilityTimeout"] == 6 * functions["redelivery"]["Timeout"]
+def test_a_message_stays_hidden_for_longer_than_six_times_what_redelivery_may_take(of_type, functions):
+    assert of_type("AWS::SQS::Queue")["RedeliveryQueue"]["VisibilityTimeout"] >= 6 * functions["redelivery"]["Timeout"]
+
+
+def test_the_queue_keeps_a_message_for_the_whole_horizon_though_nobody_can_even_defer_it(of_type):
+    queue = of_type("AWS::SQS::Queue")["RedeliveryQueue"]
+    receives = queue["RedrivePolicy"]["maxReceiveCount"]
+
+    assert receives == schedule.RECEIVES
+    assert receives * queue["VisibilityTimeout"] > schedule.HORIZON + schedule.LONGEST
 
 
 def test_what_redelivery_cannot_handle_ends_on_the_dead_letter_queue(of_type):
     policy = of_type("AWS::SQS::Queue")["RedeliveryQueue"]["RedrivePolicy"]
 
-    assert policy == {"deadLetterTargetArn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}, "maxReceiveCount": 1000}
+    assert policy == {
+        "deadLetterTargetArn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]},
+        "maxReceiveCount": schedule.RECEIVES,
+    }
 
 
 def test_an_alarm_watches_each_place_where_notifications_could_be_left(of_type):

@@ -259,6 +259,18 @@ def test_a_message_that_fails_stays_hidden_until_its_time(aws_stack: CloudStack)
     assert (config.attempts, config.last_error) == (1, "status 503")
 
 
+def test_the_longer_a_message_waits_for_a_table_the_longer_it_is_hidden(aws_stack: CloudStack) -> None:
+    queued(aws_stack)
+    (record,) = aws_stack.receive()
+    hidden = []
+    for receives in (1, 100, 1_000):
+        attributes = {**record["attributes"], "ApproximateReceiveCount": str(receives)}
+        with cloud.calls("sqs") as calls, cloud.outage("dynamodb", "GetItem"):
+            assert aws_stack.redeliver([{**record, "attributes": attributes}]) == [record["messageId"]]
+        hidden += [arguments["VisibilityTimeout"] for name, arguments in calls if name == "ChangeMessageVisibility"]
+    assert hidden == [10, 199, 900]
+
+
 def test_after_a_failure_the_later_messages_of_the_batch_wait_as_well(aws_stack: CloudStack) -> None:
     """One group is in order: what is behind a failed message must not overtake it."""
     queued(aws_stack, "a")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from deliveries import Deliveries, raising, url_of
@@ -165,6 +167,23 @@ def test_no_delay_is_longer_than_the_queue_looks_away(world: Deliveries, waiting
     assert schedule.LOOK <= schedule.LONGEST
 
 
+@pytest.mark.parametrize("failure", [503, Answer(error="timeout", seconds=15.0)])
+def test_a_message_that_was_handed_out_often_is_put_off_for_longer(
+    world: Deliveries, waiting: list[QueuedNotification], failure: int | Answer
+) -> None:
+    redeliverer = world.redeliverer()
+    world.sender.answers(url_of("a"), failure)
+    assert redeliverer.redeliver(waiting[0], 4).delay == 10, "the schedule's"
+    assert redeliverer.redeliver(waiting[0], 100).delay == schedule.patience(100)
+    assert len(world.sender.posts) == 1, "it was not its time, or its host had just hung"
+
+
+def test_what_is_done_is_done_however_often_it_was_handed_out(
+    world: Deliveries, waiting: list[QueuedNotification]
+) -> None:
+    assert result_of(world.redeliverer().redeliver(waiting[0], schedule.RECEIVES)) == ("delivered", None)
+
+
 # ------------------------------------------------------------------------------------------------- nobody to send it to
 
 
@@ -282,6 +301,84 @@ def test_a_table_that_does_not_answer_defers_the_message_and_changes_no_schedule
     assert redelivery.result == "deferred"
     assert redelivery.delay is not None
     assert world.sender.posts == []
+
+
+def a_table_that_does_not_answer(world: Deliveries) -> dict[str, Any]:
+    world.stack.configs.get = raising(Unavailable())  # type: ignore[method-assign]
+    return {}
+
+
+def a_cursor_that_cannot_be_written(world: Deliveries) -> dict[str, Any]:
+    world.stack.configs.settle = raising(Unavailable())  # type: ignore[method-assign]
+    return {}
+
+
+def a_failure_that_cannot_be_written(world: Deliveries) -> dict[str, Any]:
+    world.sender.answers(url_of("a"), 503)
+    world.stack.configs.record_failure = raising(Unavailable())  # type: ignore[method-assign]
+    return {}
+
+
+def a_key_that_cannot_be_had(_: Deliveries) -> dict[str, Any]:
+    return {"sign": raising(Unavailable())}
+
+
+def dead_letters_that_do_not_answer(world: Deliveries) -> dict[str, Any]:
+    world.sender.answers(url_of("a"), 413)
+    world.dead_letters.send = raising(Unavailable())  # type: ignore[method-assign]
+    return {}
+
+
+def a_host_that_hangs(world: Deliveries) -> dict[str, Any]:
+    world.sender.answers(url_of("a"), Answer(error="timeout", seconds=15.0))
+    return {}
+
+
+def a_config_that_is_always_set_again(world: Deliveries) -> dict[str, Any]:
+    world.stack.configs.settle = lambda *_: False  # type: ignore[method-assign]
+    return {}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        a_table_that_does_not_answer,
+        a_cursor_that_cannot_be_written,
+        a_failure_that_cannot_be_written,
+        a_key_that_cannot_be_had,
+        dead_letters_that_do_not_answer,
+        a_host_that_hangs,
+        a_config_that_is_always_set_again,
+    ],
+)
+def test_the_queue_takes_no_message_away_that_has_not_had_its_horizon(
+    world: Deliveries, waiting: list[QueuedNotification], fault: Callable[[Deliveries], dict[str, Any]]
+) -> None:
+    message = next(message for message in waiting if message.last)
+    redeliverer = world.redeliverer(**fault(world))
+    start, receives = world.stack.time.now, 0
+    while receives < schedule.RECEIVES:
+        receives += 1
+        redelivery = redeliverer.redeliver(message, receives)
+        if redelivery.delay is None:
+            assert redelivery.result == "dead"
+            break
+        world.stack.time.sleep(redelivery.delay)
+    assert world.stack.time.now - start >= HORIZON
+
+
+def test_after_an_outage_of_some_minutes_a_message_goes_on_within_one(
+    world: Deliveries, waiting: list[QueuedNotification]
+) -> None:
+    redeliverer = world.redeliverer(sign=raising(Unavailable()))
+    start, receives = world.stack.time.now, 0
+    while world.stack.time.now - start < timedelta(minutes=10):
+        receives += 1
+        delay = redeliverer.redeliver(waiting[0], receives).delay
+        assert delay is not None
+        assert delay <= 60
+        world.stack.time.sleep(delay)
+    assert world.redeliverer().redeliver(waiting[0], receives + 1).result == "delivered"
 
 
 def test_what_arrived_is_not_sent_again_only_because_the_cursor_could_not_be_written(

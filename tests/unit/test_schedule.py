@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a2a_lambda.schedule import DELAYS, HORIZON, LONGEST, delay, retry_after_seconds
+from a2a_lambda.schedule import DELAYS, HORIZON, LONGEST, LOOK, RECEIVES, delay, patience, retry_after_seconds
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -47,6 +48,21 @@ def test_retry_after_puts_off_but_never_brings_forward(failures: int, retry_afte
 
 def test_the_longest_delay_leaves_time_for_the_attempt_in_the_twelve_hours_of_a_queue() -> None:
     assert LONGEST + 60 <= 12 * 3_600
+
+
+def test_the_queue_hands_a_message_out_for_longer_than_an_event_may_wait() -> None:
+    assert sum(map(patience, range(1, RECEIVES + 1))) > 2 * (HORIZON + LONGEST)
+
+
+def test_patience_is_short_in_the_first_minutes_and_never_longer_than_a_look() -> None:
+    assert [patience(receives) for receives in (1, 2, 10, 60)] == [1, 3, 19, 119]
+    assert patience(RECEIVES) == LOOK
+
+
+@pytest.mark.parametrize("hours", [0.1, 1, 5, 24])
+def test_after_an_outage_a_message_goes_on_within_a_twentieth_of_it_or_a_minute(hours: float) -> None:
+    looks = list(accumulate(map(patience, range(1, RECEIVES + 1))))
+    assert next(look for look in looks if look >= hours * 3_600) - hours * 3_600 <= max(60, hours * 3_600 / 20)
 
 
 def test_a_config_gets_about_a_dozen_attempts_within_the_horizon() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Literal
@@ -54,13 +54,19 @@ class Redeliverer:
     acknowledged: Acknowledged = field(default_factory=Acknowledged)
     hanging: HangingHosts = field(default_factory=HangingHosts)
 
-    def redeliver(self, message: QueuedNotification) -> Redelivery:
-        """Try the message, or decide that it is not its time, or that there is nobody to try it for."""
+    def redeliver(self, message: QueuedNotification, receives: int = 1) -> Redelivery:
+        """Try the message, or decide that it is not its time, or that there is nobody to try it for.
+
+        ``receives`` is how often the queue has handed it out, this time included.
+        """
         try:
-            return self._redeliver(message)
+            result = self._redeliver(message)
         except Unavailable:
             # Not the webhook's fault, so its schedule stays as it is.
-            return Redelivery("deferred", _LATER)
+            result = Redelivery("deferred", _LATER)
+        if result.delay is None:
+            return result
+        return replace(result, delay=max(result.delay, schedule.patience(receives)))
 
     def _redeliver(self, message: QueuedNotification) -> Redelivery:
         config = self.configs.get(message.task_id, message.config_id)

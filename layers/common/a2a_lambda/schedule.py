@@ -20,6 +20,9 @@ LOOK = 900
 """Seconds after which a message that waits for a later attempt is looked at again. While it is hidden nothing can wake
 it, so this is how long a client that sets its webhook again may have to wait for the first event."""
 
+RECEIVES = 1_000
+"""SQS hands a message out so often at most, and then takes it away: ``maxReceiveCount`` of the queue."""
+
 HORIZON = 3 * 86_400
 """Seconds for which a config may fail before its events go to the dead-letter queue."""
 
@@ -35,6 +38,16 @@ def delay(failures: int, retry_after: float | None = None, *, random: Callable[[
     shortest, longest = base * (1 - JITTER), min(base * (1 + JITTER), LONGEST)
     scheduled = shortest + (longest - shortest) * random()
     return round(min(max(scheduled, retry_after or 0.0), LONGEST))
+
+
+def patience(receives: int) -> int:
+    """Seconds for which the queue keeps a message at least that it has handed out ``receives`` times.
+
+    Whatever a message waits for, be it a table or a key that is away for days, ``RECEIVES`` of these last for a week:
+    SQS takes none away that has not had its horizon. ``n`` of them are n² seconds, so the first minutes
+    have many, and who waited for an hour goes on within two minutes.
+    """
+    return min(2 * receives - 1, LOOK)
 
 
 def retry_after_seconds(value: str, now: datetime) -> float | None:
