@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from callers import ALICE, BOB
 from deliveries import Deliveries, raising, url_of
 from scripted import header
 
@@ -184,6 +185,51 @@ def test_a_host_that_only_came_late_in_a_long_lane_is_not_shunned(world: Deliver
         world.stack.call("CancelTask", {"id": task_id})
         world.notify()
     assert len(world.sender.posts) == 2
+
+
+@pytest.mark.parametrize("status", [200, 204, 410, 503])
+def test_a_host_that_answers_only_when_half_of_the_deadline_is_over_is_shunned_whatever_it_says(
+    world: Deliveries, status: int
+) -> None:
+    first, second = world.task("a"), world.task("a")
+    world.sender.answers(url_of("a"), Answer(status=status, seconds=1.5))
+    for task_id in (first, second):
+        world.stack.call("CancelTask", {"id": task_id})
+        report = world.notify()
+    assert (len(world.sender.posts), report.queued) == (1, 1)
+
+
+def test_one_slow_answer_in_a_lane_is_enough_to_be_shunned(world: Deliveries) -> None:
+    first, second = world.task("a"), world.task("a")
+    world.sender.answers(url_of("a"), Answer(status=200, seconds=2.9), Answer(error="timeout", seconds=0.1), 200)
+    world.stack.work(first)
+    world.notify()
+    world.stack.call("CancelTask", {"id": second})
+    world.notify()
+    assert len(world.sender.posts) == 2
+
+
+def test_an_answer_before_half_of_the_deadline_is_quick_enough(world: Deliveries) -> None:
+    first, second = world.task("a"), world.task("a")
+    world.sender.answers(url_of("a"), Answer(status=200, seconds=1.49))
+    for task_id in (first, second):
+        world.stack.call("CancelTask", {"id": task_id})
+        world.notify()
+    assert len(world.sender.posts) == 2
+
+
+def test_nobody_else_is_shunned_for_an_owner_whose_webhook_on_the_same_host_hung(world: Deliveries) -> None:
+    for caller in (ALICE, BOB):
+        task_id = world.stack.send(caller=caller)["id"]
+        world.stack.register(task_id, url_of(caller.name), caller=caller, id="a")
+    alice, bob = world.stack.tasks.records
+    world.batch()
+    world.sender.answers(url_of("alice"), HUNG)
+    world.stack.call("CancelTask", {"id": alice}, caller=ALICE)
+    world.notify()
+    world.stack.call("CancelTask", {"id": bob}, caller=BOB)
+    assert world.notify().delivered == 1
+    assert world.told("bob") == ["TASK_STATE_CANCELED"]
 
 
 def test_another_host_is_not_shunned_for_one_that_hung(world: Deliveries) -> None:

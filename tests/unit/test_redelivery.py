@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from callers import ALICE, BOB
 from deliveries import Deliveries, raising, url_of
 from scripted import header
 
@@ -438,6 +440,49 @@ def test_a_host_that_hung_holds_up_an_environment_for_one_attempt_a_minute(
     world.stack.time.sleep(50)
     world.sender.answers(url_of("a"), 200)
     assert redeliverer.redeliver(waiting[0]).result == "delivered"
+
+
+def test_an_owners_hosts_that_hang_hold_up_nobody_else(world: Deliveries) -> None:
+    """However many there are: otherwise each that hangs would buy another minute."""
+    owners = [ALICE, ALICE, ALICE, BOB]
+    for caller in owners:
+        task_id = world.stack.send(world.stack.message(messageId=str(uuid4())), caller=caller)["id"]
+        world.stack.register(task_id, url_of(caller.name), caller=caller, id="a")
+        world.batch()
+        world.sender.answers(url_of(caller.name), "timeout")
+        world.stack.call("CancelTask", {"id": task_id}, caller=caller)
+        world.notify()
+    world.sender.answers(url_of("alice"), Answer(error="timeout", seconds=15.0))
+    world.sender.answers(url_of("bob"), 200)
+    redeliverer = world.redeliverer()
+    results = [redeliverer.redeliver(message) for message in world.queue.messages]
+    assert [redelivery.result for redelivery in results] == ["deferred"] * 3 + ["delivered"]
+    assert len([url for url in world.sender.urls() if url == url_of("alice")]) == 3 + 1
+
+
+@pytest.mark.parametrize("status", [410, 500])
+@pytest.mark.parametrize(("seconds", "again"), [(3.75, 1), (3.74, 2)])
+def test_a_host_hangs_that_takes_a_quarter_of_an_attempt_or_more_to_fail(
+    world: Deliveries, waiting: list[QueuedNotification], status: int, seconds: float, again: int
+) -> None:
+    other = world.task("b")
+    world.sender.answers(url_of("b"), "timeout")
+    world.stack.call("CancelTask", {"id": other})
+    world.notify()
+    world.sender.posts.clear()
+    redeliverer = world.redeliverer()
+    world.sender.answers(url_of("a"), Answer(status=status, seconds=seconds))
+    redeliverer.redeliver(waiting[0])
+    redeliverer.redeliver(world.queue.messages[-1])
+    assert len(world.sender.posts) == again
+
+
+def test_a_host_that_takes_its_time_and_takes_the_event_gets_the_next_one(
+    world: Deliveries, waiting: list[QueuedNotification]
+) -> None:
+    redeliverer = world.redeliverer()
+    world.sender.answers(url_of("a"), Answer(status=200, seconds=14.0))
+    assert [redeliverer.redeliver(message).result for message in waiting] == ["delivered"] * len(waiting)
 
 
 def test_a_host_that_refuses_at_once_is_tried_when_its_schedule_says(

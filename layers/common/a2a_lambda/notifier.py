@@ -169,7 +169,7 @@ class Notifier:
 
     def _direct(self, config: PushConfig, now: datetime) -> bool:
         """Whether a first attempt may be made: nothing waits, and the host did not just hang."""
-        return not config.backlogged and self._hanging.until(config.url, now) is None
+        return not config.backlogged and self._hanging.until(config, now) is None
 
     def _first_attempt(self, deliveries: Sequence[_Delivery], report: Report) -> None:
         if not deliveries:
@@ -199,9 +199,10 @@ class Notifier:
             yield request
 
     def _note_hanging(self, delivery: _Delivery) -> None:
-        """A host hangs if it let most of the deadline pass; who only came late in a long lane does not."""
-        if delivery.answers and delivery.answers[-1].status is None:
-            self._hanging.note(delivery.config.url, delivery.answers[-1], self._seconds / 2, self._clock())
+        """A host hangs if one answer took half of the deadline, whatever it was: the whole batch waited for it. Who
+        only came late in a long lane does not."""
+        if max((answer.seconds for answer in delivery.answers), default=0.0) >= self._seconds / 2:
+            self._hanging.note(delivery.config, self._clock())
 
     def _settle(self, deliveries: Sequence[_Delivery], report: Report) -> set[str]:
         """Queue what was not acknowledged: first the cursor, then the messages, so that nothing can overtake them even

@@ -82,13 +82,15 @@ class Redeliverer:
         identity = webhook_id(config, message.generation, message.n, message.nonce)
         if self.acknowledged.has(config, identity):  # only the cursor could not be written
             return self._delivered(config, message, None)
-        hangs_until = self.hanging.until(config.url, now)
+        hangs_until = self.hanging.until(config, now)
         if hangs_until is not None:  # nothing is learnt of this config, so its schedule stays as it is
             return Redelivery("deferred", _until(hangs_until, now))
         trace = self.trace()
         request = post(config, identity, message.body, message.dialect, now, self.sign, trace, self.link)
         ((answer,),) = self.sender.run(_one(request), self.seconds)
-        self.hanging.note(config.url, answer, self.seconds / 4, self.clock())
+        if answer.outcome is not Outcome.DELIVERED and answer.seconds >= self.seconds / 4:
+            # A slow success is no reason: it is what the queue is for.
+            self.hanging.note(config, self.clock())
         tried = attempt(config, message.written_at, identity, answer, now)
         if answer.outcome is Outcome.DELIVERED:
             self.acknowledged.add(config, identity)
