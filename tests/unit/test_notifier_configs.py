@@ -7,6 +7,7 @@ from datetime import timedelta
 from deliveries import Deliveries, raising, url_of
 from scripted import ScriptedSender, header
 
+from a2a_lambda.delivery import failed
 from a2a_lambda.outcome import Answer
 from a2a_lambda.ports import Unavailable
 
@@ -71,6 +72,31 @@ def test_what_happened_just_before_a_task_expired_is_told_first(world: Deliverie
     world.notify()
     assert world.told("a") == ["TASK_STATE_CANCELED"]
     assert world.stack.configs.items == {}
+
+
+def test_the_configs_of_a_task_that_has_expired_stay_until_its_last_events_are_queued(world: Deliveries) -> None:
+    task_id = world.task("a")
+    world.sender.answers(url_of("a"), 500)
+    world.stack.call("CancelTask", {"id": task_id})
+    world.stack.tasks.remove(task_id)
+    batch = world.batch()
+    world.queue.refused = {"a"}
+    assert world.notify(batch).failed == [record.sequence for record in batch]
+    assert world.config(task_id, "a").backlogged
+    world.queue.refused = set()
+    assert world.notify(batch).failed == []
+    assert (len(world.queue.messages), world.stack.configs.items) == (1, {})
+
+
+def test_a_first_attempt_that_succeeds_clears_the_failures_before_it(world: Deliveries) -> None:
+    task_id = world.task("a")
+    config = world.config(task_id, "a")
+    long_ago = world.stack.time.now - timedelta(days=30)
+    world.stack.configs.record_failure(config, failed(config, Answer(status=500), long_ago))
+    world.stack.call("CancelTask", {"id": task_id})
+    assert world.notify().delivered == 1
+    config = world.config(task_id, "a")
+    assert (config.attempts, config.failing_since, config.last_error) == (0, None, None)
 
 
 def test_a_late_registration_hears_the_state_once_and_the_others_do_not(world: Deliveries) -> None:
