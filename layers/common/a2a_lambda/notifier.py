@@ -23,9 +23,16 @@ from .ports import Clock, Poison, PushConfigStore, QueuedNotification, Redeliver
 from .records import PushConfig, TaskImage
 from .webhook import Signer, post, unsigned
 
-_READING = timedelta(seconds=20)
+READING = timedelta(seconds=20)
 """How long configs may be read before the rest of the batch is left to the next invocation: when the table does not
 answer, each takes seconds, and a function that runs out of time forgets what it has delivered."""
+
+SETTLING = timedelta(seconds=40)
+"""When, counted from the start, no more is begun to write down what became of the batch: what is left comes again. The
+same reason; a call that has begun may take another 21 s (``aws.clients``)."""
+
+_TOGETHER = 10
+"""Configs whose messages are queued together, between two looks at the clock."""
 
 
 class Lanes(Protocol):
@@ -132,8 +139,7 @@ class Notifier:
         started = self._clock()
         for task_id, records in by_task.items():
             try:
-                if self._clock() - started > _READING:
-                    raise Unavailable
+                self._in_time(started + READING)
                 configs = self._configs.of_task(task_id)
             except Unavailable:
                 failed_tasks.add(task_id)
@@ -145,10 +151,16 @@ class Notifier:
             if any(record.new is None for record in records):
                 removed += configs
         self._first_attempt([delivery for delivery in deliveries if self._direct(delivery.config, started)], report)
-        failed_tasks |= self._settle(deliveries, report)
-        failed_tasks |= self._remove([config for config in removed if config.task_id not in failed_tasks])
+        until = started + SETTLING
+        failed_tasks |= self._settle(deliveries, until, report)
+        failed_tasks |= self._remove([config for config in removed if config.task_id not in failed_tasks], until)
         report.failed = [record.sequence for record in batch if record.task_id in failed_tasks]
         return report
+
+    def _in_time(self, until: datetime) -> None:
+        """Raises :class:`Unavailable` when it is too late to begin another call."""
+        if self._clock() > until:
+            raise Unavailable("out of time")
 
     def _deliveries(
         self, configs: Sequence[PushConfig], records: Sequence[StreamRecord], report: Report
@@ -204,26 +216,36 @@ class Notifier:
         if max((answer.seconds for answer in delivery.answers), default=0.0) >= self._seconds / 2:
             self._hanging.note(delivery.config, self._clock())
 
-    def _settle(self, deliveries: Sequence[_Delivery], report: Report) -> set[str]:
+    def _settle(self, deliveries: Sequence[_Delivery], until: datetime, report: Report) -> set[str]:
         """Queue what was not acknowledged: first the cursor, then the messages, so that nothing can overtake them even
         if we stop in between. Answers the tasks for which that failed."""
         failed_tasks: set[str] = set()
-        messages: list[QueuedNotification] = []
-        for delivery in deliveries:
+        for first in range(0, len(deliveries), _TOGETHER):
+            messages: list[QueuedNotification] = []
+            for delivery in deliveries[first : first + _TOGETHER]:
+                try:
+                    messages += self._waiting(delivery, until, report)
+                except Unavailable:
+                    failed_tasks.add(delivery.config.task_id)
+            if not messages:
+                continue
             try:
-                messages += self._waiting(delivery, report)
+                self._in_time(until)
+                failed_tasks |= {task_id for task_id, _ in self._queue.send(messages)}
             except Unavailable:
-                failed_tasks.add(delivery.config.task_id)
-        report.queued = len(messages)
-        return failed_tasks | {task_id for task_id, _ in (self._queue.send(messages) if messages else ())}
+                failed_tasks |= {message.task_id for message in messages}
+            report.queued += len(messages)
+        return failed_tasks
 
-    def _waiting(self, delivery: _Delivery, report: Report) -> list[QueuedNotification]:
+    def _waiting(self, delivery: _Delivery, until: datetime, report: Report) -> list[QueuedNotification]:
         config = delivery.config
         waiting = undelivered(delivery.events, delivery.answers)
+        if not waiting and config.failing_since is None:
+            return []
+        self._in_time(until)
         if not waiting:
-            if config.failing_since is not None:
-                # Otherwise its next failure, perhaps months later, would count from then and give up at once.
-                self._configs.recover(config)
+            # Otherwise its next failure, perhaps months later, would count from then and give up at once.
+            self._configs.recover(config)
             return []
         if gone(delivery.answers) and self._configs.retire(config):
             report.gone += 1
@@ -241,11 +263,12 @@ class Notifier:
             return None
         return failed(delivery.config, last, self._clock(), self._delay)
 
-    def _remove(self, configs: Sequence[PushConfig]) -> set[str]:
+    def _remove(self, configs: Sequence[PushConfig], until: datetime) -> set[str]:
         """The task has expired, and its configs go with it."""
         failed_tasks = set()
         for config in configs:
             try:
+                self._in_time(until)
                 self._configs.delete(config)
             except Unavailable:
                 failed_tasks.add(config.task_id)
