@@ -42,9 +42,7 @@ class ScriptedSender:
         """What the URL answers from now on: an answer, a status, or an error."""
         self._scripts[url] = deque(_answer(answer) for answer in answers)
 
-    def run(
-        self, lanes: Iterable[Iterable[Post]], seconds: float, *, post_seconds: float | None = None
-    ) -> list[list[Answer]]:
+    def run(self, lanes: Iterable[Iterable[Post]], seconds: float) -> list[list[Answer]]:
         self.budgets.append(seconds)
         results, longest = [], 0.0
         for lane in lanes:

@@ -352,8 +352,6 @@ class Client:
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
 
-    def run(
-        self, lanes: Iterator[Iterator[Post]], seconds: float, *, post_seconds: float | None = None
-    ) -> list[list[Answer]]:
+    def run(self, lanes: Iterator[Iterator[Post]], seconds: float) -> list[list[Answer]]:
         """See :class:`a2a_lambda.notifier.Lanes`."""
         return self._simulation.send(lanes, seconds)

@@ -396,11 +396,12 @@ def test_what_arrived_is_not_sent_again_only_because_the_cursor_could_not_be_wri
     assert len(world.sender.posts) == 1
 
 
+@pytest.mark.parametrize("status", [503, 410])
 def test_a_config_that_is_set_again_while_its_old_webhook_fails_starts_with_a_clean_schedule(
-    world: Deliveries, waiting: list[QueuedNotification]
+    world: Deliveries, waiting: list[QueuedNotification], status: int
 ) -> None:
     task_id = waiting[0].task_id
-    world.sender.answers(url_of("a"), 503)
+    world.sender.answers(url_of("a"), status)
     run = world.sender.run
 
     def set_again(*arguments: object, **named: object) -> object:

@@ -38,9 +38,7 @@ _TOGETHER = 10
 class Lanes(Protocol):
     """The HTTP client: see ``sender.Sender.run``."""
 
-    def run(
-        self, lanes: Iterator[Iterator[Post]], seconds: float, *, post_seconds: float | None = None
-    ) -> list[list[Answer]]:
+    def run(self, lanes: Iterator[Iterator[Post]], seconds: float) -> list[list[Answer]]:
         """Send all lanes at once, the posts of a lane in order, until its first failure or the deadline."""
 
 

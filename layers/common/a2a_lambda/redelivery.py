@@ -118,7 +118,7 @@ class Redeliverer:
         if answer.outcome is Outcome.GIVE_UP:
             return self._bury(config, message, reason(answer), tried)
         changed = failed(config, answer, self.clock(), self.delay)
-        if answer.outcome is Outcome.GONE or not self.configs.record_failure(config, changed):
+        if not self.configs.record_failure(config, changed):
             return Redelivery("deferred", _SOON, tried)
         if exhausted(changed, self.horizon):
             return self._bury(changed, message, reason(answer), tried)

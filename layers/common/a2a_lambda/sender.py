@@ -84,19 +84,16 @@ class Sender:
         self._idle: list[_Transfer] = []
         self._active: dict[pycurl.Curl, _Transfer] = {}
 
-    def run(
-        self, lanes: Iterable[Iterable[Post]], seconds: float, *, post_seconds: float | None = None
-    ) -> list[list[Answer]]:
+    def run(self, lanes: Iterable[Iterable[Post]], seconds: float) -> list[list[Answer]]:
         """Sends all lanes at once and the posts of one lane in order; returns the answers of each lane, in order.
 
         The next post of a lane is asked for (a lane may be a generator) and sent only when the one before was
         acknowledged with 2xx; a lane ends with its first failure. After ``seconds`` everything ends: a post in flight
-        is answered with "timeout", the later ones have no answer. ``post_seconds`` is the limit of one post, if less.
+        is answered with "timeout", the later ones have no answer.
 
         Raises nothing for what a receiver, a URL or a header does. What a lane itself raises comes through.
         """
         deadline = monotonic() + seconds
-        limit = seconds if post_seconds is None else post_seconds
         results: list[list[Answer]] = []
         waiting: deque[tuple[Iterator[Post], list[Answer]]] = deque()
         for lane in lanes:
@@ -107,9 +104,9 @@ class Sender:
                 # Not all before the first is on its way: making a post may take its time.
                 room = min(self._max_in_flight - len(self._active), _AT_A_TIME, len(waiting))
                 for _ in range(room):
-                    self._start(*waiting.popleft(), deadline, limit)
+                    self._start(*waiting.popleft(), deadline)
                 self._multi.perform()
-                if not self._collect(deadline, limit) and self._active and not room:
+                if not self._collect(deadline) and self._active and not room:
                     pause = self._multi.timeout()  # milliseconds to libcurl's own next timer, -1: it has none
                     self._multi.select(min(pause if pause >= 0 else _TICK_MS, _TICK_MS) / 1_000)
         finally:
@@ -124,9 +121,9 @@ class Sender:
             transfer.curl.close()
         self._idle.clear()
 
-    def _start(self, lane: Iterator[Post], answers: list[Answer], deadline: float, limit: float) -> None:
+    def _start(self, lane: Iterator[Post], answers: list[Answer], deadline: float) -> None:
         """Puts the lane's next post on its way, if there is one and it may be sent."""
-        left = min(deadline - monotonic(), limit)
+        left = deadline - monotonic()
         if left <= 0 or (post := next(lane, None)) is None:
             return
         refusal = self._refusal(post)
@@ -145,7 +142,7 @@ class Sender:
             return "header"
         return None
 
-    def _collect(self, deadline: float, limit: float) -> bool:
+    def _collect(self, deadline: float) -> bool:
         """Takes in what has ended and lets those lanes go on; whether there was anything."""
         _, succeeded, failed = self._multi.info_read()
         for curl, code in [(curl, pycurl.E_OK) for curl in succeeded] + [(curl, code) for curl, code, _ in failed]:
@@ -154,7 +151,7 @@ class Sender:
             answers.append(answer := transfer.answer(code, self._clock))
             self._release(transfer)
             if answer.outcome is Outcome.DELIVERED:
-                self._start(lane, answers, deadline, limit)
+                self._start(lane, answers, deadline)
         return bool(succeeded or failed)
 
     def _release(self, transfer: _Transfer) -> None:
