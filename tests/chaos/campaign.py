@@ -45,9 +45,9 @@ def campaign(
             start = simulation.now + timedelta(seconds=simulation.random.uniform(0, 1500))
             length = timedelta(seconds=simulation.random.uniform(5, 120))
             simulation.outages[resource].append((start, start + length))
-    for _ in range(faults.outages):
+    for _ in range(faults.outages // 4):
         start = simulation.now + timedelta(hours=simulation.random.uniform(1, 60))
-        simulation.outages["key"].append((start, start + timedelta(hours=simulation.random.uniform(3, 8))))
+        simulation.outages["key"].append((start, start + timedelta(hours=simulation.random.uniform(4, 8))))
     for _ in range(10):
         simulation.after(simulation.random.uniform(0, 900), simulation.poison)
     simulation.run()

@@ -62,7 +62,7 @@ class Faults:
     interleave: float = 0.0
     """That others go on at a boundary."""
     outages: int = 0
-    """How often a table or a queue is away for minutes, and the signing key for hours."""
+    """How often a table or a queue is away for minutes; a quarter as often the signing key is, for hours."""
 
 
 @dataclass
