@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
+import pytest
+
 from a2a_lambda import observability, schedule
 from a2a_lambda.aws.items import s, task_item
 from a2a_lambda.aws.queues import deduplication, encode, group
@@ -201,14 +203,15 @@ class FailureQueue:
 @contextmanager
 def silence() -> Iterator[None]:
     """No log lines and no metrics: there would be gigabytes of them."""
-    level, count = observability.logger.level, observability.metrics.add_metric
+    level = observability.logger.level
     observability.logger.setLevel("CRITICAL")
-    observability.metrics.add_metric = lambda *_, **__: None  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        observability.logger.setLevel(level)
-        observability.metrics.add_metric = count  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(observability.metrics, "add_metric", lambda *_, **__: None)
+        patch.setattr(observability, "put_latencies", lambda _: None)
+        try:
+            yield
+        finally:
+            observability.logger.setLevel(level)
 
 
 def item_of(record: TaskRecord) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def log_attempts(attempts: Iterable[Attempt], *, first: bool) -> None:
     failed = len(attempts) - len(latencies)
     if latencies:
         metrics.add_metric(name="PushDelivered", unit=MetricUnit.Count, value=len(latencies))
-    _put_latencies(latencies)
+    put_latencies(latencies)
     if failed:
         name = "PushFirstAttemptFailed" if first else "PushRetried"
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=failed)
@@ -66,7 +66,7 @@ def _lines(attempts: Iterable[Attempt]) -> Iterator[str]:
         yield dumps(common | line) + "\n"
 
 
-def _put_latencies(latencies: Sequence[float]) -> None:
+def put_latencies(latencies: Sequence[float]) -> None:
     """Each is a value of its own, so that CloudWatch has percentiles. Not by ``add_metric``, which goes through all
     values so far for each that is added."""
     for first in range(0, len(latencies), MAX_METRICS):
