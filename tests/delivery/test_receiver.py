@@ -5,70 +5,18 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import requests
+from loopback import WAIT, Answer, agent, announce, post, served
 
-import receiver as people
-from a2a_lambda.outcome import Post
-from a2a_lambda.records import PushConfig
-from a2a_lambda.sender import Sender
-from a2a_lambda.signing import Signatures, jwks, local_key
-from a2a_lambda.webhook import post as to_webhook
-from a2a_lambda.webhook_url import WebhookPolicy
 from push_client import A2AClient, DemoError, RpcError
 from push_demo import main
 from push_webhook import Receiver
-
-WAIT = 10.0
-"""Seconds that anything here may take before it counts as lost."""
-
-Answer = tuple[int, str]
-Agent = Callable[[str, dict[str, Any]], Answer]
-
-
-@contextmanager
-def served(server: ThreadingHTTPServer) -> Iterator[str]:
-    """The URL of a server that runs for the length of a test."""
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join(WAIT)
-        server.server_close()
-
-
-@contextmanager
-def agent(answer: Agent) -> Iterator[str]:
-    """The URL of an agent: `answer` gets the method ("card" for the agent card) and its params."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.reply(*answer("card", {}))
-
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.reply(*answer(request["method"], request["params"]))
-
-        def reply(self, status: int, body: str) -> None:
-            self.send_response(status)
-            self.send_header("Location", "http://127.0.0.1:9/")
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Tests are quiet."""
-
-    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
-        yield url
 
 
 @contextmanager
@@ -81,26 +29,6 @@ def nobody() -> Iterator[int]:
 
 def result(value: object) -> Answer:
     return 200, json.dumps({"jsonrpc": "2.0", "id": "1", "result": value})
-
-
-def post(url: str, body: bytes | str = b"{}", **headers: str) -> int:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    with requests.Session() as session:
-        session.trust_env = False
-        return session.post(url, data=body, headers=named, timeout=WAIT).status_code
-
-
-def announce(port: int, size: str | None) -> int:
-    """The status for a POST of which only the head is sent: a body left unread could reset the connection."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=WAIT)
-    try:
-        connection.putrequest("POST", "/webhook")
-        if size is not None:
-            connection.putheader("Content-Length", size)
-        connection.endheaders()
-        return connection.getresponse().status
-    finally:
-        connection.close()
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -315,115 +243,3 @@ class TestClient:
         ):
             client.get_task("t")
         assert caught.value.code == -32001
-
-
-class TestReceiverForPeople:
-    @pytest.fixture
-    def shown(self) -> list[people.Arrival]:
-        return []
-
-    @pytest.fixture
-    def sender(self) -> Iterator[Sender]:
-        sender = Sender(WebhookPolicy.of(True, "127.0.0.1/32"))
-        yield sender
-        sender.close()
-
-    def test_it_answers_and_shows_what_the_webhook_says(self, shown: list[people.Arrival]) -> None:
-        with served(people.Receiver(0, shown.append, token="secret")) as url:
-            accepted = {"webhook_id": "people.1.0", "X_A2A_Notification_Token": "secret"}
-            assert [post(url, b"{}", **accepted) for _ in range(2)] == [200, 200]
-            assert post(url) == 401
-            assert post(url, b"{", **accepted) == 401
-            for size in ("1000001", "-1", "x", None):
-                assert announce(int(url.rpartition(":")[2]), size) == 413
-        assert [(arrival.taken, arrival.status, arrival.text) for arrival in shown] == [
-            (True, 200, "ok"),
-            (True, 200, "duplicate"),
-            (False, 401, "not a push of the agent"),
-            (False, 401, "not a push of the agent"),
-        ]
-
-    def test_it_takes_what_an_agent_signed_for_its_url_and_nothing_else(self, shown: list[people.Arrival]) -> None:
-        key = local_key("k" * 64, datetime(2020, 1, 1, tzinfo=UTC))
-        with (
-            agent(lambda *_: (200, json.dumps(jwks([key])))) as issuer,
-            served(
-                people.Receiver(0, shown.append, keys=people.keys_of(issuer), public_url="https://t.example/")
-            ) as url,
-        ):
-            sign = Signatures(lambda: [key], issuer)
-            local = f"http://localhost:{url.rpartition(':')[2]}"
-            for registered in (url, local, "https://t.example", "https://elsewhere.example"):
-                config = PushConfig("t", "c", "alice", f"{registered}/webhook?a=b", "1.0", "i")
-                made = to_webhook(config, f"{registered}.1.0", "{}", "1.0", datetime.now(UTC), sign, None)
-                post(f"{url}/webhook?a=b", made.body, **dict(made.headers))
-        assert [arrival.status for arrival in shown] == [200, 200, 200, 401]
-
-    def test_without_the_switch_a_query_asks_for_nothing(self, shown: list[people.Arrival]) -> None:
-        with served(people.Receiver(0, shown.append)) as url:
-            assert post(f"{url}/webhook?status=503&sttus=1") == 200
-
-    def test_what_it_does_not_understand_is_refused_and_shown_with_the_reason(
-        self, shown: list[people.Arrival]
-    ) -> None:
-        with served(people.Receiver(0, shown.append, misbehave=True)) as url:
-            assert post(f"{url}/webhook?sttus=503") == 400
-            assert post(f"{url}/webhook?status=503") == 503
-        assert "'sttus' is unknown" in people.line(shown[0])
-
-    @pytest.mark.parametrize(
-        ("query", "error", "taken"),
-        [
-            ("hang", "timeout", False),
-            ("drip=0.01", "timeout", True),
-            ("reset", "reset", False),
-            ("forget", "reset", True),
-        ],
-    )
-    def test_who_asks_for_no_answer_gets_none(
-        self, shown: list[people.Arrival], sender: Sender, query: str, error: str, taken: bool
-    ) -> None:
-        with served(people.Receiver(0, shown.append, misbehave=True)) as url:
-            asked = Post(f"{url}/webhook?{query}&times=1", [("webhook-id", "t.1.0.c")], b"{}")
-            [[first]] = sender.run([[asked]], 0.5 if error == "timeout" else WAIT)
-            [[second]] = sender.run([[asked]], WAIT)
-        assert (first.error, second.status) == (error, 200)
-        assert [(arrival.taken, arrival.status) for arrival in shown] == [(taken, 0), (True, 200)]
-        assert shown[1].text == ("duplicate" if taken else "ok")
-
-    @pytest.mark.parametrize(
-        ("query", "status", "retry_after"),
-        [
-            ("status=410", 410, None),
-            ("status=204", 204, None),
-            ("retry-after=7", 503, 7.0),
-            ("retry-after=7&status=429", 429, 7.0),
-            ("redirect=http://localhost:9/", 302, None),
-            ("delay=0.01", 200, None),
-        ],
-    )
-    def test_who_asks_for_an_answer_gets_it(
-        self, shown: list[people.Arrival], sender: Sender, query: str, status: int, retry_after: float | None
-    ) -> None:
-        with served(people.Receiver(0, shown.append, misbehave=True)) as url:
-            [[got]] = sender.run([[Post(f"{url}/webhook?{query}", [("webhook-id", "t.1.0.c")], b"{}")]], WAIT)
-        assert (got.status, got.retry_after) == (status, retry_after)
-
-    def test_each_url_has_its_own_misfortunes(self, shown: list[people.Arrival]) -> None:
-        with served(people.Receiver(0, shown.append, misbehave=True)) as url:
-            answers = [post(f"{url}/{name}?status=503&times=1") for name in ("a", "b", "a", "b")]
-        assert answers == [503, 503, 200, 200]
-
-    def test_a_port_in_use_and_an_impossible_agent_are_one_line(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        with people.Receiver(0, print) as other:
-            for arguments, hint in (
-                (["--port", str(other.server_port)], "choose another --port"),
-                (["--port", "0", "--agent", "ftp://h"], "--agent is no http(s) URL"),
-            ):
-                monkeypatch.setattr("sys.argv", ["receiver.py", *arguments])
-                assert people.main() == 2
-                told = capsys.readouterr().err
-                assert hint in told
-                assert told.count("\n") == 1

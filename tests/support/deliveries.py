@@ -118,3 +118,8 @@ def raising(error: Exception) -> Callable[..., Any]:
         raise error
 
     return fail
+
+
+def result_of(redelivery: Redelivery) -> tuple[str, int | None]:
+    """What became of a message, and for how long it waits."""
+    return redelivery.result, redelivery.delay

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import pytest_socket
 from cloud_stack import CloudStack
-from deliveries import Deliveries
+from deliveries import Deliveries, url_of
 from harness import Options, Stack
 from memory_stack import MemoryStack
+
+from a2a_lambda.ports import QueuedNotification
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +56,18 @@ def cloud_stack(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 def world() -> Deliveries:
     """Notifier and redelivery around a stack in memory."""
     return Deliveries(MemoryStack(Options()))
+
+
+@pytest.fixture
+def waiting(world: Deliveries) -> list[QueuedNotification]:
+    """A whole task's notifications, all in the queue: the first attempt ran into its deadline."""
+    task_id = world.task("a", token="t-1")
+    world.sender.answers(url_of("a"), "timeout")
+    world.stack.work(task_id)
+    world.notify()
+    world.sender.posts.clear()
+    world.sender.answers(url_of("a"), 200)
+    return list(world.queue.messages)
 
 
 @pytest.fixture(params=["memory", "moto"])
