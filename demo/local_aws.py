@@ -93,7 +93,7 @@ def check_agent(parameters: Mapping[str, str]) -> None:
     path = AGENTS / f"{name.replace('.', '/')}.py"
     if not path.exists():
         there = ", ".join(sorted(agent.stem for agent in AGENTS.glob("*.py")))
-        raise LocalAwsError(f"There is no agent {name!r} in layers/agents. There are: {there}.")
+        raise LocalAwsError(f"There is no agent {name!r} in layers/agents. There are (without .py): {there}.")
     try:
         ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:

@@ -91,7 +91,7 @@ class Report:
             Check("Every step's status seen", *_steps_seen(self.pushes, self.steps)),
             Check("Order of generation kept", *_order_kept(self.pushes)),
             Check("Final push seen", bool(count) and finals == [count], _final_detail(finals, count)),
-            Check("Final state is completed", state == "completed", f"tasks/get says {state}"),
+            Check("Final state is completed", state == "completed", f"tasks/get says {state}{self._why(state)}"),
             Check(
                 "Config gone",
                 self.registered and not self.still_listed,
@@ -122,6 +122,10 @@ class Report:
         lines += [f"  {mark(check.passed)}  {check.name:<26}{printable(check.detail)}" for check in self.checks]
         return [*lines, "", "All checks passed." if self.passed else "At least one check failed."]
 
+    def _why(self, state: str) -> str:
+        """The last words of a task that did not complete: its line above has room for their beginning only."""
+        return f": {self.pushes[-1].text}" if self.pushes and state != "completed" else ""
+
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
@@ -137,7 +141,7 @@ def _steps_seen(pushes: Sequence[Push], expected: int | None) -> tuple[bool, str
         return True, 'the agent announces none (no status text says "k/n")'
     missing = sorted(set(range(1, total + 1)) - {number for number, of in found if of == total})
     if missing:
-        return False, f"missing of {total}: {', '.join(map(str, missing))}"
+        return False, f"no status says {', '.join(f'{number}/{total}' for number in missing)}"
     return True, f"{total} of {total}"
 
 

@@ -211,7 +211,7 @@ def main() -> int:
         print(f"receiver: --agent is no http(s) URL ({error})", file=sys.stderr)
         return 2
     except (OSError, OverflowError) as error:
-        hint = "end the program that has it, or choose another --port."
+        hint = "end the program that has it, or choose another --port (make: WEBHOOK_PORT=9294)."
         print(f"receiver: cannot listen on port {options.port} ({error}): {hint}", file=sys.stderr)
         return 2
     if hasattr(sys.stdout, "reconfigure"):

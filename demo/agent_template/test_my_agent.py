@@ -6,7 +6,7 @@ from a2a_lambda.harness import run_agent
 def test_it_greets_whoever_writes():
     run = run_agent(agent, "Ada")
 
-    assert run.state == "completed"
+    assert run.state == "completed", run.errors
     assert run.text("greeting") == "Hello, Ada!"
     assert [status.text for status in run.statuses][-1] == "Greeted."
 

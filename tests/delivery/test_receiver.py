@@ -160,7 +160,7 @@ class TestCommandLine:
         with agent(PushingAgent()) as url:
             code, out, _ = run(capsys, "--url", url, "--agent-steps", "3")
         assert code == 1
-        assert "missing of 3: 1, 2, 3" in out
+        assert "no status says 1/3, 2/3, 3/3" in out
 
     def test_an_unreachable_agent_is_one_line(self, capsys: pytest.CaptureFixture[str]) -> None:
         with nobody() as port:

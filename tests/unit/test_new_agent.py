@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_new_agent_passes_its_own_test(tmp_path):
-    assert new_agent.main(["invoice_agent"], root=tmp_path) == 0
+    assert new_agent.main(["agent_of_this_test"], root=tmp_path) == 0
 
     paths = [tmp_path / "layers" / "agents", ROOT / "layers" / "common"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "tests")]
@@ -25,8 +25,8 @@ def test_the_new_agent_passes_its_own_test(tmp_path):
 
 
 def test_the_new_agent_has_its_own_name_everywhere(tmp_path):
-    for place, text in new_agent.files("invoice_agent", tmp_path).items():
-        assert "invoice_agent" in place.name
+    for place, text in new_agent.files("agent_of_this_test", tmp_path).items():
+        assert "agent_of_this_test" in place.name
         assert "my_agent" not in text
         assert "MyAgent" not in text
 
@@ -40,10 +40,10 @@ def test_a_name_that_cannot_be_is_refused_in_one_line_and_nothing_written(tmp_pa
 
 
 def test_an_agent_that_exists_is_left_alone(tmp_path, capsys):
-    new_agent.main(["invoice_agent"], root=tmp_path)
-    place = tmp_path / "layers" / "agents" / "invoice_agent.py"
+    new_agent.main(["agent_of_this_test"], root=tmp_path)
+    place = tmp_path / "layers" / "agents" / "agent_of_this_test.py"
     place.write_text("mine")
 
-    assert new_agent.main(["invoice_agent"], root=tmp_path) == 2
+    assert new_agent.main(["agent_of_this_test"], root=tmp_path) == 2
     assert place.read_text() == "mine"
     assert "exists already" in capsys.readouterr().err

@@ -83,7 +83,7 @@ class TestVerdicts:
         del pushes[2]
         report = report_of(pushes)
         assert failing(report) == ["Every step's status seen"]
-        assert report.checks[1].detail == "missing of 3: 2"
+        assert report.checks[1].detail == "no status says 2/3"
 
     def test_the_number_of_steps_is_read_off_the_pushes(self) -> None:
         pushes = [push(3, "Step 1/2 complete"), push(4, "Step 2/2 complete"), push(5, state="completed", final=True)]
