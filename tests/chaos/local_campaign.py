@@ -12,10 +12,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from local_books import Books, writes_of
@@ -68,6 +68,19 @@ VISIBILITY = 30
 """Seconds after which a message comes again whose function was killed: three minutes are too long for this run."""
 
 
+T = TypeVar("T")
+
+
+def until(done: Callable[[], T], what: str) -> T:
+    """What ``done`` answers, as soon as that is something. Raises LocalAwsError when our patience ends."""
+    deadline = time.monotonic() + PATIENCE
+    while not (answer := done()):
+        if time.monotonic() > deadline:
+            raise LocalAwsError(f"not in {PATIENCE:.0f} s: {what}")
+        time.sleep(0.3)
+    return answer
+
+
 class Client:
     """JSON-RPC in three dialects. A call is repeated until it is answered: functions are killed here.
 
@@ -85,19 +98,19 @@ class Client:
         """The result. Raises LocalAwsError for a refusal, and when our patience ends."""
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         headers = {} if dialect == "legacy" else {"A2A-Version": dialect}
-        deadline = time.monotonic() + PATIENCE
-        while True:
+
+        def answered() -> list[Any]:
             with self._turn, contextlib.suppress(requests.RequestException), requests.Session() as session:
                 session.trust_env = False
                 answer = session.post(self._url, json=body, headers=headers, timeout=30)
                 document = answer.json() if answer.status_code == 200 else {}
                 if "result" in document:
-                    return document["result"]
+                    return [document["result"]]
                 if document.get("error", {}).get("code") not in (None, -32603):
                     raise LocalAwsError(f"{method} was refused: {document['error']}")
-            if time.monotonic() > deadline:
-                raise LocalAwsError(f"{method} was not answered")
-            time.sleep(0.5)
+            return []
+
+        return until(answered, f"{method} is answered")[0]
 
     def send(self, number: int, url: str, token: str) -> str:
         """A new task with the config "a"; its id."""
@@ -216,7 +229,7 @@ class Campaign:
         opened = False
         for number in range(self.tasks):
             yield number
-            time.sleep(PACE)
+            self._over.wait(PACE)
             if not opened and (time.monotonic() - started > OPENS or number == self.tasks - 1):
                 opened = True
                 self._receivers.open()
@@ -235,7 +248,7 @@ class Campaign:
         self.books.register(task_id, "a", "1.0", Address(urls["a"], token, begun, 0), 0)
         for config in ("b", "default"):
             self._set(task_id, config, urls[config], token)
-        time.sleep(2.0)
+        until(lambda: self._client.present(task_id)[0] > 2, "the agent has written to the task")
         for config, kind in kinds.items():
             if kind == "deleted":
                 self._client.delete(task_id, config)
@@ -243,8 +256,7 @@ class Campaign:
             if kind == "moved":
                 self._set(task_id, config, self._receivers.url("healthy", number, f"{config}-moved"), token)
         if number % 5 == 0:
-            while not self._client.present(task_id)[1]:
-                time.sleep(0.5)
+            until(lambda: self._client.present(task_id)[1], "the task has ended")
             self._set(task_id, "late", self._receivers.url("healthy", number, "late"), token, late=True)
 
     def _set(self, task_id: str, config: str, url: str, token: str, late: bool = False) -> None:
@@ -267,10 +279,9 @@ class Campaign:
 
     def _settled(self) -> Verdict:
         """The verdict when all is done, or at the end of our patience."""
-        deadline = time.monotonic() + PATIENCE
-        while not self._judged().clean and time.monotonic() < deadline:
-            time.sleep(1)
-        time.sleep(GRACE)
+        with contextlib.suppress(LocalAwsError):  # then the verdict says what is missing
+            until(lambda: self._judged().clean, "all that is owed has arrived")
+        self._over.wait(GRACE)  # nobody can be waited for who must not come
         return self._judged()
 
     def writes(self) -> dict[str, list[Write]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from state_machine import StateMachine
 
-from a2a_lambda.ports import TaskStore, Unavailable
+from a2a_lambda.ports import TaskPage, TaskQuery, TaskStore, Unavailable
 from a2a_lambda.records import PushConfig, ResumeToken, TaskRecord
 
 MODES = {
@@ -92,8 +92,9 @@ class FatedTasks:
         )
         return kept
 
-    def query(self, query: Any) -> Any:
-        raise NotImplementedError
+    def query(self, query: TaskQuery) -> TaskPage:
+        page: TaskPage = self._fates.call("list tasks", lambda: self._store.query(query))
+        return page
 
 
 class FatedWorkflow:

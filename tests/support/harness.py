@@ -212,6 +212,17 @@ class Stack(ABC):
         assert record is not None
         return record
 
+    def finished(self, text: str = "hello") -> str:
+        """The id of a new task that the agent has worked on to its end."""
+        task_id: str = self.send(self.message(text))["id"]
+        assert self.work(task_id) == {"next": "done"}
+        return task_id
+
+    def status_text(self, task_id: str) -> str | None:
+        """The text of the stored status; None if there is none."""
+        message = self.stored(task_id).task["status"].get("message")
+        return message["parts"][0]["text"] if message else None
+
     def state(self, task_id: str) -> str:
         """The stored state without its prefix, in lower case."""
         return self.stored(task_id).state.removeprefix("TASK_STATE_").lower()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from a2a_lambda.ports import TaskStore
+from a2a_lambda.ports import TaskPage, TaskQuery, TaskStore
 from a2a_lambda.records import PushConfig, ResumeToken, TaskRecord
 from a2a_lambda.testing import MemoryTasks
 
@@ -31,8 +30,8 @@ class Mirrored:
     def set_resume_token(self, task_id: str, token: ResumeToken) -> TaskRecord | None:
         return self._store.set_resume_token(task_id, token)
 
-    def query(self, query: Any) -> Any:
-        raise NotImplementedError
+    def query(self, query: TaskQuery) -> TaskPage:
+        return self._store.query(query)
 
     def _show(self, task_id: str) -> None:
         after, before = self._store.get(task_id), self._memory.records.get(task_id)

@@ -12,18 +12,6 @@ from memory_stack import MemoryStack
 
 from a2a_lambda.agent import AgentError, Retry, TaskContext
 
-
-def status_text(stack: Stack, task_id: str) -> str | None:
-    message = stack.stored(task_id).task["status"].get("message")
-    return message["parts"][0]["text"] if message else None
-
-
-def finished(stack: Stack, text: str = "hello") -> str:
-    task_id: str = stack.send(stack.message(text))["id"]
-    assert stack.work(task_id) == {"next": "done"}
-    return task_id
-
-
 # ----------------------------------------------------------------------------------------------------- cancel, ask, end
 
 
@@ -38,7 +26,7 @@ def test_a_step_finds_out_that_its_task_was_canceled() -> None:
         stack.call("CancelTask", {"id": task.id})
         seen.append(task.canceled())
 
-    task_id = finished(stack)
+    task_id = stack.finished()
     assert (seen, stack.state(task_id)) == ([False, True], "canceled")
 
 
@@ -55,7 +43,7 @@ def test_a_step_that_goes_on_after_a_cancelation_writes_nothing() -> None:
             reached.append("swallowed")
         reached.append("after")
 
-    task_id = finished(stack)
+    task_id = stack.finished()
     assert stack.state(task_id) == "canceled"
     assert reached == []
     assert "still here" not in str(stack.stored(task_id).task)
@@ -76,8 +64,8 @@ def test_a_message_that_comes_while_a_step_works_is_kept() -> None:
     def after(task: TaskContext) -> None:
         task.complete(f"Heard: {task.text}")
 
-    task_id = finished(stack)
-    assert status_text(stack, task_id) == "Heard: by the way"
+    task_id = stack.finished()
+    assert stack.status_text(task_id) == "Heard: by the way"
 
 
 @pytest.mark.parametrize(("ask", "state"), [("require_input", "input_required"), ("require_auth", "auth_required")])
@@ -103,7 +91,7 @@ def test_a_question_can_name_the_step_that_takes_the_answer(new_stack: Callable[
     stack.work(task_id)
     stack.send(stack.message("answer", taskId=task_id))
     stack.work(task_id)
-    assert (stack.state(task_id), status_text(stack, task_id)) == ("completed", "answer")
+    assert (stack.state(task_id), stack.status_text(task_id)) == ("completed", "answer")
 
 
 @pytest.mark.parametrize("error", [ValueError, AgentError, SystemExit])
@@ -122,7 +110,7 @@ def test_what_a_step_raises_after_its_question_is_logged_and_the_question_stands
 
     task_id = stack.send()["id"]
     assert stack.work(task_id) == {"next": "input"}
-    assert (stack.state(task_id), status_text(stack, task_id)) == ("input_required", "Yes or no?")
+    assert (stack.state(task_id), stack.status_text(task_id)) == ("input_required", "Yes or no?")
     assert [(failure.step, type(failure.exception)) for failure in stack.failures] == [("ask", error)]
 
 
@@ -160,8 +148,8 @@ def test_what_a_step_raises_after_the_end_is_logged_and_the_end_stays(error: typ
         task.complete("Done")
         raise error
 
-    task_id = finished(stack)
-    assert (stack.state(task_id), status_text(stack, task_id)) == ("completed", "Done")
+    task_id = stack.finished()
+    assert (stack.state(task_id), stack.status_text(task_id)) == ("completed", "Done")
     assert [failure.step for failure in stack.failures] == ["end"]
 
 
@@ -171,8 +159,8 @@ def test_a_step_can_end_the_task_whatever_comes_after_it(new_stack: Callable[...
     agent.step(name="ends")(lambda task: getattr(task, end)("That is it."))
     agent.step(name="never")(lambda task: task.status("never"))
     stack = new_stack(agent=agent)
-    task_id = finished(stack)
-    assert (stack.state(task_id), status_text(stack, task_id)) == (state, "That is it.")
+    task_id = stack.finished()
+    assert (stack.state(task_id), stack.status_text(task_id)) == (state, "That is it.")
     assert stack.stored(task_id).expires_at == int(stack.time.now.timestamp()) + 30 * 86_400
 
 
@@ -180,7 +168,7 @@ def test_a_last_step_that_just_returns_completes_the_task_with_its_artifacts(new
     agent = named()
     agent.step(name="quiet")(lambda task: task.artifact("result", data={"answer": 42}))
     stack = new_stack(agent=agent)
-    task_id = finished(stack)
+    task_id = stack.finished()
     assert stack.state(task_id) == "completed"
     assert stack.stored(task_id).task["artifacts"][0]["parts"] == [{"data": {"answer": 42}}]
 
@@ -206,7 +194,7 @@ def test_steps_can_go_back_repeat_and_remember(new_stack: Callable[..., Stack]) 
             task.goto("count", wait=7)
 
     stack = new_stack(agent=agent)
-    task_id = finished(stack)
+    task_id = stack.finished()
     assert trail == ["count"] * 3 + ["judge", "count", "judge", "count", "judge"]
     assert stack.time.slept == [5, 5, 7, 7]
     assert stack.state(task_id) == "completed"
@@ -217,7 +205,7 @@ def test_a_step_can_wait_before_the_next_one(new_stack: Callable[..., Stack]) ->
     agent.step(name="first")(lambda task: task.wait(600))
     agent.step(name="second", wait=3)(lambda task: task.complete())
     stack = new_stack(agent=agent)
-    finished(stack)
+    stack.finished()
     assert stack.time.slept == [600]
 
 
@@ -235,7 +223,7 @@ def test_the_idempotency_key_is_one_for_all_tries_of_a_run_and_another_for_the_n
             task.repeat()
 
     stack = new_stack(agent=agent)
-    finished(stack)
+    stack.finished()
     assert len(keys) == 4
     assert keys[0] == keys[1] == keys[2] != keys[3]
 
@@ -252,7 +240,7 @@ def test_what_a_failed_try_left_in_the_state_is_void(new_stack: Callable[..., St
         task.complete()
 
     stack = new_stack(agent=agent)
-    finished(stack)
+    stack.finished()
     assert seen == [{}, {}]
 
 
@@ -278,7 +266,7 @@ def test_an_artifact_can_grow_in_chunks(new_stack: Callable[..., Stack]) -> None
             task.status(f"{number}")
 
     stack = new_stack(agent=agent)
-    (artifact,) = stack.stored(finished(stack)).task["artifacts"]
+    (artifact,) = stack.stored(stack.finished()).task["artifacts"]
     assert [part["text"] for part in artifact["parts"]] == ["chapter 0", "chapter 1", "chapter 2"]
 
 
@@ -286,7 +274,7 @@ def test_a_task_that_grows_beyond_what_a_table_holds_fails_and_says_so(new_stack
     agent = named()
     agent.step(name="huge")(lambda task: task.artifact("x", text="x" * 400_000))
     stack = new_stack(agent=agent)
-    task_id = finished(stack)
+    task_id = stack.finished()
     assert stack.state(task_id) == "failed"
     assert "artifacts" not in stack.stored(task_id).task
 
@@ -305,9 +293,9 @@ def test_two_invocations_of_one_task_at_once_run_each_write_once() -> None:
         task.status("two")
         task.complete("three")
 
-    task_id = finished(stack)
+    task_id = stack.finished()
     history = [message["parts"][0]["text"] for message in stack.stored(task_id).task["history"]]
-    assert (history, status_text(stack, task_id)) == (["hello", "one", "two"], "three")
+    assert (history, stack.status_text(task_id)) == (["hello", "one", "two"], "three")
     generations = [new.generation for _, new in stack.tasks.images if new is not None]
     assert len(generations) == len(set(generations))
 
@@ -328,9 +316,9 @@ def test_an_invocation_that_was_overtaken_leaves_the_rest_to_the_one_ahead() -> 
     def last(task: TaskContext) -> None:
         task.complete("three")
 
-    task_id = finished(stack)
+    task_id = stack.finished()
     history = [message["parts"][0]["text"] for message in stack.stored(task_id).task["history"]]
-    assert (history, status_text(stack, task_id)) == (["hello", "one", "two"], "three")
+    assert (history, stack.status_text(task_id)) == (["hello", "one", "two"], "three")
 
 
 def test_an_agent_without_steps_is_refused_before_any_task_is_touched(memory: MemoryStack) -> None:

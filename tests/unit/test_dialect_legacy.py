@@ -7,12 +7,12 @@ import uuid
 from typing import Any
 
 import pytest
+from dialect_params import Reader
 
 from a2a_lambda import operations as ops
 from a2a_lambda.changes import changes
 from a2a_lambda.dialects import legacy
 from a2a_lambda.dialects.legacy_params import DIALECT
-from a2a_lambda.errors import InvalidParams
 from a2a_lambda.model import TERMINAL, TaskState
 from a2a_lambda.records import PushConfig
 
@@ -20,16 +20,8 @@ MESSAGE: dict[str, Any] = {"messageId": "m", "role": "user", "parts": [{"text": 
 CANONICAL: dict[str, Any] = {**MESSAGE, "role": "ROLE_USER"}
 WEBHOOK = "https://hooks.example.com/"
 
-
-def read(method: str, params: dict[str, Any]) -> Any:
-    return DIALECT.methods[method].read(params)
-
-
-def faults(method: str, params: dict[str, Any]) -> set[str]:
-    """The fields that are at fault."""
-    with pytest.raises(InvalidParams) as caught:
-        read(method, params)
-    return {violation.field for violation in caught.value.violations}
+reader = Reader(DIALECT)
+read, faults = reader.read, reader.faults
 
 
 def task(state: TaskState = TaskState.WORKING, **fields: Any) -> Any:

@@ -5,27 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from dialect_params import Reader
 
 from a2a_lambda import operations as ops
 from a2a_lambda.dialects import v1
 from a2a_lambda.dialects.v1_params import DIALECT
-from a2a_lambda.errors import InvalidParams, UnsupportedOperation
+from a2a_lambda.errors import UnsupportedOperation
 from a2a_lambda.model import TaskState
 from a2a_lambda.records import PushConfig
 
 MESSAGE: dict[str, Any] = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "hello"}]}
 WEBHOOK = "https://hooks.example.com/"
 
-
-def read(method: str, params: dict[str, Any]) -> Any:
-    return DIALECT.methods[method].read(params)
-
-
-def faults(method: str, params: dict[str, Any]) -> set[str]:
-    """The fields that are at fault."""
-    with pytest.raises(InvalidParams) as caught:
-        read(method, params)
-    return {violation.field for violation in caught.value.violations}
+reader = Reader(DIALECT)
+read, faults = reader.read, reader.faults
 
 
 def sent(**fields: Any) -> Any:

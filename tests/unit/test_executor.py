@@ -14,23 +14,11 @@ from a2a_lambda.agent import Agent, AgentError, Retry, TaskContext
 from a2a_lambda.ports import Unavailable
 from a2a_lambda.records import TaskRecord
 
-
-def status_text(stack: Stack, task_id: str) -> str | None:
-    message = stack.stored(task_id).task["status"].get("message")
-    return message["parts"][0]["text"] if message else None
-
-
-def finished(stack: Stack, text: str = "hello") -> str:
-    task_id: str = stack.send(stack.message(text))["id"]
-    assert stack.work(task_id) == {"next": "done"}
-    return task_id
-
-
 # ----------------------------------------------------------------------------------------------------- the seed's agent
 
 
 def test_the_demo_agent_works_through_its_three_steps(stack: Stack) -> None:
-    task_id = finished(stack, "run push demo")
+    task_id = stack.finished("run push demo")
     task = stack.call("GetTask", {"id": task_id})
     assert task["status"]["state"] == "TASK_STATE_COMPLETED"
     assert task["status"]["message"]["parts"] == [{"text": "All 3 steps complete"}]
@@ -45,18 +33,18 @@ def test_the_demo_agent_works_through_its_three_steps(stack: Stack) -> None:
 
 
 def test_the_demo_agent_takes_one_second_for_each_step(stack: Stack) -> None:
-    finished(stack)
+    stack.finished()
     assert stack.time.slept == [pytest.approx(1)] * 3
 
 
 def test_every_write_of_the_demo_agent_is_one_generation(memory: MemoryStack) -> None:
-    finished(memory)
+    memory.finished()
     generations = [new.generation for _, new in memory.tasks.images if new is not None]
     assert generations == list(range(1, len(generations) + 1))
 
 
 def test_the_statuses_of_the_demo_agent_come_in_order_with_their_artifacts(memory: MemoryStack) -> None:
-    finished(memory)
+    memory.finished()
     seen = []
     for _, new in memory.tasks.images:
         assert new is not None
@@ -77,7 +65,7 @@ def test_the_statuses_of_the_demo_agent_come_in_order_with_their_artifacts(memor
 
 def test_an_invocation_for_a_task_that_is_gone_or_over_is_done(stack: Stack) -> None:
     assert stack.run(UNKNOWN_TASK) == {"next": "done"}
-    task_id = finished(stack)
+    task_id = stack.finished()
     before = stack.stored(task_id)
     assert stack.run(task_id) == {"next": "done"}
     assert stack.stored(task_id) == before
@@ -161,9 +149,9 @@ def failing(error: type[Exception] = ValueError, times: int = 100, retry: Retry 
 
 def test_a_step_that_raises_ends_its_task_as_failed_and_says_which_step(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack(agent=failing())
-    task_id = finished(stack)
+    task_id = stack.finished()
     assert stack.state(task_id) == "failed"
-    text = status_text(stack, task_id)
+    text = stack.status_text(task_id)
     assert text is not None
     assert "unstable" in text
     assert "secret" not in str(stack.stored(task_id).task)
@@ -172,26 +160,26 @@ def test_a_step_that_raises_ends_its_task_as_failed_and_says_which_step(new_stac
 
 def test_what_a_failing_step_wrote_before_it_raised_stays(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack(agent=failing())
-    task = stack.stored(finished(stack)).task
+    task = stack.stored(stack.finished()).task
     assert [artifact["name"] for artifact in task["artifacts"]] == ["attempt"]
     assert [message["parts"][0].get("text") for message in task["history"]] == ["hello", "working on it"]
 
 
 def test_a_step_is_tried_again_as_often_as_it_says_with_growing_pauses(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack(agent=failing(times=2, retry=Retry(attempts=3, backoff=10)))
-    task_id = finished(stack)
+    task_id = stack.finished()
     assert (stack.state(task_id), stack.time.slept) == ("completed", [10, 20])
 
 
 def test_a_step_that_fails_each_time_fails_its_task_in_the_end(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack(agent=failing(retry=Retry(attempts=3, backoff=10)))
-    task_id = finished(stack)
+    task_id = stack.finished()
     assert (stack.state(task_id), stack.time.slept) == ("failed", [10, 20])
 
 
 def test_a_step_that_is_tried_again_repeats_none_of_its_writes(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack(agent=failing(times=2, retry=Retry(attempts=3, backoff=0)))
-    task = stack.stored(finished(stack)).task
+    task = stack.stored(stack.finished()).task
     assert [artifact["name"] for artifact in task["artifacts"]] == ["attempt"]
     assert [message["parts"][0]["text"] for message in task["history"]] == ["hello", "working on it"]
 
@@ -202,13 +190,13 @@ def test_only_what_is_worth_it_is_tried_again(
 ) -> None:
     retry = Retry(attempts=2, backoff=0, on=(ConnectionError, TimeoutError))
     stack = new_stack(agent=failing(error, times=1, retry=retry))
-    assert stack.state(finished(stack)) == state
+    assert stack.state(stack.finished()) == state
 
 
 def test_the_log_hears_of_a_failure_by_type_and_place_only(
     cloud_stack: Callable[..., Stack], output: Callable[[], str]
 ) -> None:
-    finished(cloud_stack(agent=failing()))
+    cloud_stack(agent=failing()).finished()
     written = output()
     assert '"error":"ValueError"' in written
     assert '"step":"unstable"' in written
@@ -227,13 +215,13 @@ def test_no_exception_of_the_author_leaves_a_task_hanging(
         raise error
 
     stack = new_stack(agent=agent)
-    assert stack.state(finished(stack)) == "failed"
+    assert stack.state(stack.finished()) == "failed"
 
 
 def test_the_last_resort_fails_the_task_with_a_clear_message(stack: Stack) -> None:
     task_id = stack.send()["id"]
     assert stack.give_up(task_id) == {"next": "done"}
-    assert (stack.state(task_id), status_text(stack, task_id)) == ("failed", "The agent stopped unexpectedly.")
+    assert (stack.state(task_id), stack.status_text(task_id)) == ("failed", "The agent stopped unexpectedly.")
 
 
 def test_a_task_that_takes_longer_than_the_stack_allows_fails(new_stack: Callable[..., Stack]) -> None:
@@ -243,7 +231,7 @@ def test_a_task_that_takes_longer_than_the_stack_allows_fails(new_stack: Callabl
     assert directive["next"] == "wait"
     stack.time.sleep(timedelta(days=30).total_seconds() + 1)
     assert stack.run(task_id) == {"next": "done"}
-    assert (stack.state(task_id), status_text(stack, task_id)) == ("failed", "The task took longer than it may.")
+    assert (stack.state(task_id), stack.status_text(task_id)) == ("failed", "The task took longer than it may.")
 
 
 def test_an_unanswered_table_makes_the_state_machine_try_again(memory: MemoryStack) -> None:

@@ -31,14 +31,7 @@ def test_a_config_that_was_set_again_while_its_old_webhook_said_gone_stays(world
     world.sender.answers(url_of("a"), 410)
     world.stack.call("CancelTask", {"id": task_id})
     batch = world.batch()
-    run = world.sender.run
-
-    def set_again(*arguments: object, **named: object) -> object:
-        answers = run(*arguments, **named)  # type: ignore[arg-type]
-        world.stack.register(task_id, url_of("new"), id="a")
-        return answers
-
-    world.sender.run = set_again  # type: ignore[method-assign, assignment]
+    world.set_again_meanwhile(task_id, url_of("new"))
     world.notify(batch)
     assert world.config(task_id, "a").url == url_of("new")
 

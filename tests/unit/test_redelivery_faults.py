@@ -132,14 +132,7 @@ def test_a_config_that_is_set_again_while_its_old_webhook_fails_starts_with_a_cl
 ) -> None:
     task_id = waiting[0].task_id
     world.sender.answers(url_of("a"), status)
-    run = world.sender.run
-
-    def set_again(*arguments: object, **named: object) -> object:
-        answers = run(*arguments, **named)  # type: ignore[arg-type]
-        world.stack.register(task_id, url_of("b"), id="a")
-        return answers
-
-    world.sender.run = set_again  # type: ignore[method-assign, assignment]
+    world.set_again_meanwhile(task_id, url_of("b"))
     redelivery = world.redeliver(waiting[0])
     assert (redelivery.result, redelivery.delay) == ("deferred", 1)
     assert world.config(task_id, "a").attempts == 0
