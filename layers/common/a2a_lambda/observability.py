@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = Logger()
 metrics = Metrics()
 
-__all__ = ["MetricUnit", "fault", "log_attempts", "logger", "metrics"]
+__all__ = ["MetricUnit", "fault", "log_attempts", "logger", "metrics", "put_latencies"]
 
 
 def fault(error: BaseException | None) -> dict[str, str]:
@@ -38,8 +38,7 @@ def fault(error: BaseException | None) -> dict[str, str]:
 def log_attempts(attempts: Iterable[Attempt], *, first: bool) -> None:
     """One line and the metrics of each POST.
 
-    The lines are written here, in the logger's form: it takes ten times as long for one, a fifth of what a notification
-    costs in all.
+    The lines are written here, in the logger's form: for one it takes nearly as long as all the rest of a notification.
     """
     attempts = list(attempts)
     if not attempts:
