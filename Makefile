@@ -35,7 +35,7 @@ parameters = $(patsubst %,--parameter '%',$(PARAMETERS) $(if $(AGENT),AgentModul
 
 # What Express cannot run is refused before anything is deployed. It takes the environment that has all of the layer.
 express = $(findstring WorkflowType=EXPRESS,$(parameters))
-fits = $(if $(express),@$(call bin,dev)/python demo/check_agent.py $(parameters))
+fits = $(if $(express),@$(call bin,dev)/python tools/check_agent.py $(parameters))
 
 # The scenario of the demo agent is known: not one of its steps may go unseen.
 seed = $(if $(AGENT)$(findstring AgentModule,$(PARAMETERS)),,--agent-steps 3)
@@ -52,31 +52,31 @@ help: ## show this
 .PHONY: demo new-agent check-agent up down conformance status invoke receiver
 demo: $(call installed,local sam demo $(if $(express),dev)) ## run the push scenario on a local AWS that lives as long as it
 	$(fits)
-	@$(call bin,local)/python demo/local_aws.py run --needs-port $(WEBHOOK_PORT) $(parameters) \
+	@$(call bin,local)/python local/local_aws.py run --needs-port $(WEBHOOK_PORT) $(parameters) \
 	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT) $(seed) $(DEMO)
 
 new-agent: .venvs/tools/.lock ## make an agent and its test from a template: make new-agent NAME=invoice_agent
-	@$(call bin,tools)/python demo/new_agent.py '$(NAME)'
+	@$(call bin,tools)/python tools/new_agent.py '$(NAME)'
 
 check-agent: $(call installed,dev) ## whether an agent can be deployed: make check-agent AGENT=invoice_agent WORKFLOW=EXPRESS
-	@$(call bin,dev)/python demo/check_agent.py $(parameters)
+	@$(call bin,dev)/python tools/check_agent.py $(parameters)
 
 up: $(call installed,local sam $(if $(express),dev)) ## start the local AWS (PORT=4580), deploy or update the template there, and leave it running
 	$(fits)
-	@$(call bin,local)/python demo/local_aws.py up --port $(PORT) $(parameters)
+	@$(call bin,local)/python local/local_aws.py up --port $(PORT) $(parameters)
 
 conformance: $(call installed,local sam) ## start the conformance agent for test kits (CONFORMANCE_PORT=9999) until Ctrl-C
-	@$(call bin,local)/python demo/conformance_stack.py --port $(CONFORMANCE_PORT) $(parameters)
+	@$(call bin,local)/python local/conformance_stack.py --port $(CONFORMANCE_PORT) $(parameters)
 
 down: $(call installed,local) ## stop what make up started
-	@$(call bin,local)/python demo/local_aws.py down
+	@$(call bin,local)/python local/local_aws.py down
 
 status: $(call installed,local) ## show where make up answers
-	@$(call bin,local)/python demo/local_aws.py status
+	@$(call bin,local)/python local/local_aws.py status
 
 invoke: $(call installed,local sam) ## call one function of it: make invoke FUNCTION=rpc EVENT=events/….json
 	@if [ -z "$(FUNCTION)" ] || [ -z "$(EVENT)" ]; then echo 'usage: make invoke FUNCTION=rpc EVENT=events/….json' >&2; exit 2; fi
-	@$(call bin,local)/python demo/local_aws.py invoke '$(FUNCTION)' '$(EVENT)'
+	@$(call bin,local)/python local/local_aws.py invoke '$(FUNCTION)' '$(EVENT)'
 
 receiver: .venvs/demo/.lock ## show what the local AWS pushes to http://localhost:9293/webhook (RECEIVER=--misbehave)
 	@$(call bin,demo)/python demo/receiver.py --port $(WEBHOOK_PORT) \
@@ -84,10 +84,10 @@ receiver: .venvs/demo/.lock ## show what the local AWS pushes to http://localhos
 
 .PHONY: dead-letters redrive
 dead-letters: $(call installed,local sam) ## what the local AWS has given up (TASK=… CONFIG=…)
-	@$(call bin,local)/python demo/dead_letters.py list $(if $(TASK),--task '$(TASK)') $(if $(CONFIG),--config '$(CONFIG)')
+	@$(call bin,local)/python tools/dead_letters.py list $(if $(TASK),--task '$(TASK)') $(if $(CONFIG),--config '$(CONFIG)')
 
 redrive: $(call installed,local sam) ## bring it back, in order (TASK=… CONFIG=…)
-	@$(call bin,local)/python demo/dead_letters.py redrive $(if $(TASK),--task '$(TASK)') $(if $(CONFIG),--config '$(CONFIG)')
+	@$(call bin,local)/python tools/dead_letters.py redrive $(if $(TASK),--task '$(TASK)') $(if $(CONFIG),--config '$(CONFIG)')
 
 # --------------------------------------------------------------------------------------------------------------- test it
 
@@ -146,7 +146,7 @@ lock = echo $(2); $(call bin,tools)/uv pip compile --quiet --upgrade --universal
     --no-header --no-emit-index-url --no-emit-find-links $(1) --output-file $(2) >/dev/null
 
 clean: ## stop the local AWS and remove all that make made
-	@if [ -x $(call bin,local)/python ]; then $(call bin,local)/python demo/local_aws.py down; fi
+	@if [ -x $(call bin,local)/python ]; then $(call bin,local)/python local/local_aws.py down; fi
 	rm -rf .venvs .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # ---------------------------------------------------------------------------------------------------------- environments

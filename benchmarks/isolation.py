@@ -20,15 +20,15 @@ from typing import Any
 
 from webhooks import webhooks
 
-from a2a_lambda.lifecycle import new_task, with_status
-from a2a_lambda.model import TaskState
-from a2a_lambda.notifier import Notifier, StreamRecord
-from a2a_lambda.records import PushConfig, TaskRecord
-from a2a_lambda.sender import Sender
-from a2a_lambda.signing import Signatures, local_key
-from a2a_lambda.testing import MemoryPushConfigs, MemoryQueue, MemoryTasks
-from a2a_lambda.webhook import webhook_id
-from a2a_lambda.webhook_url import WebhookPolicy
+from a2a_lambda.core.lifecycle import new_task, with_status
+from a2a_lambda.core.model import TaskState
+from a2a_lambda.core.records import PushConfig, TaskRecord
+from a2a_lambda.net.webhook_url import WebhookPolicy
+from a2a_lambda.push.notifier import Notifier, StreamRecord
+from a2a_lambda.push.sender import Sender
+from a2a_lambda.push.signing import Signatures, local_key
+from a2a_lambda.push.webhook import webhook_id
+from a2a_lambda.testing.memory import MemoryPushConfigs, MemoryQueue, MemoryTasks
 
 PORT = 4796
 HOSTS, LANES, RATE, RUNS = 100, 4, 200, 3

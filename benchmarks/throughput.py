@@ -41,15 +41,15 @@ def handler() -> tuple[Callable[[], Rate], Callable[[], Rate]]:
     """A run of the notifier's handler over ports in memory, and one of the least that it could do."""
     from a2a_lambda.aws.items import task_item
     from a2a_lambda.aws.stream import stream_record
-    from a2a_lambda.lifecycle import new_task, with_status
-    from a2a_lambda.model import TaskState
-    from a2a_lambda.notifier import Notifier
-    from a2a_lambda.outcome import Answer, Post
-    from a2a_lambda.records import PushConfig, TaskRecord
-    from a2a_lambda.sender import Sender
-    from a2a_lambda.signing import JWT_HEADER, Signatures, local_key
-    from a2a_lambda.testing import MemoryQueue
-    from a2a_lambda.webhook_url import WebhookPolicy
+    from a2a_lambda.core.lifecycle import new_task, with_status
+    from a2a_lambda.core.model import TaskState
+    from a2a_lambda.core.records import PushConfig, TaskRecord
+    from a2a_lambda.net.webhook_url import WebhookPolicy
+    from a2a_lambda.push.notifier import Notifier
+    from a2a_lambda.push.outcome import Answer, Post
+    from a2a_lambda.push.sender import Sender
+    from a2a_lambda.push.signing import JWT_HEADER, Signatures, local_key
+    from a2a_lambda.testing.memory import MemoryQueue
 
     module = load(ROOT / "functions" / "notifier" / "app.py")
     now = datetime.now(UTC)

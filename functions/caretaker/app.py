@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from a2a_lambda.agent.caretaker import Caretaker
 from a2a_lambda.aws.stream_failures import StreamFailures
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.watch import WatchQueue, watched
 from a2a_lambda.aws.workflow import is_express, state_machine, task_of
-from a2a_lambda.caretaker import Caretaker
+from a2a_lambda.core.ports import Poison, Unavailable
 from a2a_lambda.observability import MetricUnit, fault, logger, metrics
-from a2a_lambda.ports import Poison, Unavailable
 from a2a_lambda.settings import Environment
 
 

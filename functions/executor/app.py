@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from a2a_lambda.agent.caretaker import Caretaker, Directive
 from a2a_lambda.aws.bucket import bucket
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import StateMachine, is_express
-from a2a_lambda.caretaker import Caretaker, Directive
 from a2a_lambda.observability import MetricUnit, fault, logger, metrics
 from a2a_lambda.settings import Environment
 
@@ -18,11 +18,11 @@ from a2a_lambda.settings import Environment
 @lru_cache(maxsize=1)
 def executor() -> Any:
     # Only where a step is run: an agent that cannot be imported must not keep its tasks from being marked as failed.
-    from a2a_lambda.execution import Executor
-    from a2a_lambda.express import Express
-    from a2a_lambda.timer import AlarmTimer
-    from a2a_lambda.web import Web
-    from a2a_lambda.webhook_url import WebhookPolicy
+    from a2a_lambda.agent.execution import Executor
+    from a2a_lambda.agent.express import Express
+    from a2a_lambda.agent.timer import AlarmTimer
+    from a2a_lambda.net.web import Web
+    from a2a_lambda.net.webhook_url import WebhookPolicy
 
     env = Environment(os.environ)
     policy = WebhookPolicy.of(env.flag("ALLOW_INSECURE_WEBHOOKS", False), env.text("ALLOWED_FETCH_CIDRS", ""))

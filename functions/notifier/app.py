@@ -12,12 +12,12 @@ from a2a_lambda.aws.signing_keys import signer
 from a2a_lambda.aws.stream import PoisonRecord, stream_record
 from a2a_lambda.aws.stream_failures import StreamFailures
 from a2a_lambda.aws.tracing import traceparent
-from a2a_lambda.notifier import Notifier, StreamRecord
+from a2a_lambda.core.ports import Poison, Unavailable
+from a2a_lambda.net.webhook_url import WebhookPolicy
 from a2a_lambda.observability import MetricUnit, fault, log_attempts, logger, metrics
-from a2a_lambda.ports import Poison, Unavailable
-from a2a_lambda.sender import Sender
+from a2a_lambda.push.notifier import Notifier, StreamRecord
+from a2a_lambda.push.sender import Sender
 from a2a_lambda.settings import Environment
-from a2a_lambda.webhook_url import WebhookPolicy
 
 
 @lru_cache(maxsize=1)

@@ -10,12 +10,12 @@ from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode
 from a2a_lambda.aws.signing_keys import signer
 from a2a_lambda.aws.tracing import traceparent
+from a2a_lambda.core.ports import Poison, Unavailable
+from a2a_lambda.net.webhook_url import WebhookPolicy
 from a2a_lambda.observability import MetricUnit, fault, log_attempts, logger, metrics
-from a2a_lambda.ports import Poison, Unavailable
-from a2a_lambda.redelivery import Redeliverer
-from a2a_lambda.sender import Sender
+from a2a_lambda.push.redelivery import Redeliverer
+from a2a_lambda.push.sender import Sender
 from a2a_lambda.settings import Environment
-from a2a_lambda.webhook_url import WebhookPolicy
 
 
 @lru_cache(maxsize=1)

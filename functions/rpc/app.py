@@ -14,21 +14,21 @@ from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.signing_keys import key_ring
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import state_machine
-from a2a_lambda.card import Stack
-from a2a_lambda.delivery_status import DELIVERY_STATUS
 from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
-from a2a_lambda.discovery import PATHS, Discovery
-from a2a_lambda.endpoint import Endpoint
-from a2a_lambda.http import HttpRequest, HttpResponse
-from a2a_lambda.jsonrpc import JsonRpc
+from a2a_lambda.endpoint.card import Stack
+from a2a_lambda.endpoint.discovery import PATHS, Discovery
+from a2a_lambda.endpoint.endpoint import Endpoint
+from a2a_lambda.endpoint.http import HttpRequest, HttpResponse
+from a2a_lambda.endpoint.jsonrpc import JsonRpc
+from a2a_lambda.endpoint.reception import Reception
+from a2a_lambda.endpoint.rest import Rest
+from a2a_lambda.endpoint.service import AgentService
+from a2a_lambda.endpoint.tasks import TaskService
+from a2a_lambda.net.webhook_url import WebhookPolicy
 from a2a_lambda.observability import MetricUnit, fault, logger, metrics
-from a2a_lambda.push_configs import PushConfigService
-from a2a_lambda.reception import Reception
-from a2a_lambda.rest import Rest
-from a2a_lambda.service import AgentService
+from a2a_lambda.push.configs import PushConfigService
+from a2a_lambda.push.delivery_status import DELIVERY_STATUS
 from a2a_lambda.settings import Environment
-from a2a_lambda.tasks import TaskService
-from a2a_lambda.webhook_url import WebhookPolicy
 
 
 @lru_cache(maxsize=1)

@@ -15,9 +15,9 @@ import simulated_aws
 from moto import mock_aws
 from simulated_aws import DeadLetterQueue, FaultyConfigs, silence
 
-from a2a_lambda import delivery, notifier, redelivery, schedule
-from a2a_lambda.records import PushConfig
-from a2a_lambda.testing import MemoryPushConfigs
+from a2a_lambda.core.records import PushConfig
+from a2a_lambda.push import delivery, notifier, redelivery, schedule
+from a2a_lambda.testing.memory import MemoryPushConfigs
 
 SEEDS = (1, 2, 3, 4, 5, 6, 7, 8)
 Patch = pytest.MonkeyPatch
@@ -59,7 +59,7 @@ def what_is_given_up_is_thrown_away(patch: Patch) -> None:
 
 def a_recovery_goes_unnoticed(patch: Patch) -> None:
     patch.setattr(MemoryPushConfigs, "recover", lambda *_: None)
-    patch.setattr("a2a_lambda.testing._recovered", lambda config: config)
+    patch.setattr("a2a_lambda.testing.memory._recovered", lambda config: config)
 
 
 def three_days_are_one(patch: Patch) -> None:

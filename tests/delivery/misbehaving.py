@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
 import misbehaviour
-from a2a_lambda.outcome import Post
+from a2a_lambda.push.outcome import Post
 
 PATIENCE = 20.0
 """Seconds that anything may take before its test fails; no passing test needs them."""

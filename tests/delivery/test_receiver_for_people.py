@@ -10,12 +10,12 @@ import pytest
 from loopback import WAIT, agent, announce, post, served
 
 import receiver as people
-from a2a_lambda.outcome import Post
-from a2a_lambda.records import PushConfig
-from a2a_lambda.sender import Sender
-from a2a_lambda.signing import Signatures, jwks, local_key
-from a2a_lambda.webhook import post as to_webhook
-from a2a_lambda.webhook_url import WebhookPolicy
+from a2a_lambda.core.records import PushConfig
+from a2a_lambda.net.webhook_url import WebhookPolicy
+from a2a_lambda.push.outcome import Post
+from a2a_lambda.push.sender import Sender
+from a2a_lambda.push.signing import Signatures, jwks, local_key
+from a2a_lambda.push.webhook import post as to_webhook
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tests.delivery.misbehaving import PATIENCE, Receiver, Request, listening
 
-from a2a_lambda.outcome import Answer, Post
-from a2a_lambda.sender import USER_AGENT, Sender
-from a2a_lambda.webhook_url import WebhookPolicy
+from a2a_lambda.net.webhook_url import WebhookPolicy
+from a2a_lambda.push.outcome import Answer, Post
+from a2a_lambda.push.sender import USER_AGENT, Sender
 
 OPEN = WebhookPolicy.of(True, "127.0.0.1/32")
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

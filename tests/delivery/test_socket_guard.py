@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from tests.delivery.misbehaving import PATIENCE, Receiver, listening
 
-from a2a_lambda.outcome import Answer, Outcome, Post
-from a2a_lambda.sender import Sender
-from a2a_lambda.webhook_url import WebhookPolicy
+from a2a_lambda.net.webhook_url import WebhookPolicy
+from a2a_lambda.push.outcome import Answer, Outcome, Post
+from a2a_lambda.push.sender import Sender
 
 OPEN = WebhookPolicy.of(True, "127.0.0.1/32")
 SHORT = 0.3

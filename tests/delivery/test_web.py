@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from a2a_lambda.agent import Agent
-from a2a_lambda.harness import run_agent
-from a2a_lambda.web import FetchError, FetchRequest, Web
-from a2a_lambda.webhook_url import WebhookPolicy
+from a2a_lambda.net.web import FetchError, FetchRequest, Web
+from a2a_lambda.net.webhook_url import WebhookPolicy
+from a2a_lambda.testing import run_agent
 
 OPEN_POLICY = WebhookPolicy.of(True, "127.0.0.1/32")
 OPEN = Web(OPEN_POLICY)

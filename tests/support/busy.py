@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from memory_stack import MemoryStack
 
-from a2a_lambda.lifecycle import with_status
-from a2a_lambda.model import TaskState
-from a2a_lambda.records import TaskRecord
+from a2a_lambda.core.lifecycle import with_status
+from a2a_lambda.core.model import TaskState
+from a2a_lambda.core.records import TaskRecord
 
 
 def busy(stack: MemoryStack, seconds: float) -> Callable[[], int]:

@@ -17,19 +17,19 @@ from mirrored import Mirrored
 from state_machine import Agenda, ExpressMachine, StateMachine
 
 from a2a_lambda.agent import Agent, Retry, TaskContext
+from a2a_lambda.agent.caretaker import Caretaker
+from a2a_lambda.agent.execution import Executor
+from a2a_lambda.agent.express import Express
 from a2a_lambda.aws.workflow import task_of
-from a2a_lambda.caretaker import Caretaker
-from a2a_lambda.errors import A2AError
-from a2a_lambda.execution import Executor
-from a2a_lambda.express import Express
-from a2a_lambda.model import INTERRUPTED, Task, TaskState, text_of
-from a2a_lambda.operations import CancelTask, SendMessage
-from a2a_lambda.ports import Unavailable
-from a2a_lambda.push_configs import PushConfigService
-from a2a_lambda.records import TaskRecord
-from a2a_lambda.tasks import TaskService
-from a2a_lambda.testing import MemoryPushConfigs, MemoryTasks, VirtualTime
-from a2a_lambda.webhook_url import WebhookPolicy
+from a2a_lambda.core.errors import A2AError
+from a2a_lambda.core.model import INTERRUPTED, Task, TaskState, text_of
+from a2a_lambda.core.operations import CancelTask, SendMessage
+from a2a_lambda.core.ports import Unavailable
+from a2a_lambda.core.records import TaskRecord
+from a2a_lambda.endpoint.tasks import TaskService
+from a2a_lambda.net.webhook_url import WebhookPolicy
+from a2a_lambda.push.configs import PushConfigService
+from a2a_lambda.testing.memory import MemoryPushConfigs, MemoryTasks, VirtualTime
 
 WINDOW = 20.0
 """Seconds for which the caretaker's event source collects."""

@@ -10,11 +10,11 @@ from harness import WEBHOOK
 from memory_stack import MemoryStack
 from scripted import ScriptedSender
 
-from a2a_lambda.notifier import Notifier, Report, StreamRecord
-from a2a_lambda.ports import QueuedNotification
-from a2a_lambda.records import PushConfig, TaskRecord
-from a2a_lambda.redelivery import Redeliverer, Redelivery
-from a2a_lambda.testing import MemoryDeadLetters, MemoryQueue
+from a2a_lambda.core.ports import QueuedNotification
+from a2a_lambda.core.records import PushConfig, TaskRecord
+from a2a_lambda.push.notifier import Notifier, Report, StreamRecord
+from a2a_lambda.push.redelivery import Redeliverer, Redelivery
+from a2a_lambda.testing.memory import MemoryDeadLetters, MemoryQueue
 
 Image = tuple[TaskRecord | None, TaskRecord | None]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from a2a_lambda.core.errors import InvalidParams
 from a2a_lambda.dialects.base import Dialect
-from a2a_lambda.errors import InvalidParams
 
 
 class Reader:

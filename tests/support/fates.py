@@ -10,8 +10,8 @@ from typing import Any
 
 from state_machine import StateMachine
 
-from a2a_lambda.ports import TaskPage, TaskQuery, TaskStore, Unavailable
-from a2a_lambda.records import PushConfig, ResumeToken, TaskRecord
+from a2a_lambda.core.ports import TaskPage, TaskQuery, TaskStore, Unavailable
+from a2a_lambda.core.records import PushConfig, ResumeToken, TaskRecord
 
 MODES = {
     "before": "dies before it",

@@ -18,8 +18,8 @@ from scripted import ListeningTime
 
 import push_agent
 from a2a_lambda.agent import Agent
-from a2a_lambda.ports import PushConfigStore, TaskStore
-from a2a_lambda.records import TaskRecord
+from a2a_lambda.core.ports import PushConfigStore, TaskStore
+from a2a_lambda.core.records import TaskRecord
 
 ENDPOINT = "https://abc123.execute-api.us-east-1.amazonaws.com"
 WEBHOOK = "https://hooks.example.com/a2a"

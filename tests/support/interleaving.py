@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from a2a_lambda.testing import MemoryTasks
+from a2a_lambda.testing.memory import MemoryTasks
 
 MOST_TURNS = 300
 

@@ -16,7 +16,7 @@ from simulation import Invocation
 from verdict import Remains, Verdict, judge
 from workload import Address, Registration, Truth, Write
 
-from a2a_lambda.ports import QueuedNotification
+from a2a_lambda.core.ports import QueuedNotification
 from receiver import Arrival
 
 UNDER_WAY = timedelta(seconds=5)

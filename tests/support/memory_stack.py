@@ -10,21 +10,21 @@ from urllib.parse import parse_qsl
 from callers import ALICE, Caller
 from harness import ENDPOINT, Options, Reply, Stack
 
-from a2a_lambda.caretaker import Caretaker
+from a2a_lambda.agent.caretaker import Caretaker
+from a2a_lambda.agent.execution import Executor, StepFailure
+from a2a_lambda.agent.express import Express
+from a2a_lambda.core.ports import Unavailable
 from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
-from a2a_lambda.endpoint import Endpoint
-from a2a_lambda.execution import Executor, StepFailure
-from a2a_lambda.express import Express
-from a2a_lambda.http import HttpRequest
-from a2a_lambda.jsonrpc import JsonRpc
-from a2a_lambda.ports import Unavailable
-from a2a_lambda.push_configs import PushConfigService
-from a2a_lambda.reception import Reception
-from a2a_lambda.rest import Rest
-from a2a_lambda.service import AgentService
-from a2a_lambda.tasks import TaskService
-from a2a_lambda.testing import MemoryPushConfigs, MemoryTasks, MemoryWorkflow
-from a2a_lambda.webhook_url import WebhookPolicy
+from a2a_lambda.endpoint.endpoint import Endpoint
+from a2a_lambda.endpoint.http import HttpRequest
+from a2a_lambda.endpoint.jsonrpc import JsonRpc
+from a2a_lambda.endpoint.reception import Reception
+from a2a_lambda.endpoint.rest import Rest
+from a2a_lambda.endpoint.service import AgentService
+from a2a_lambda.endpoint.tasks import TaskService
+from a2a_lambda.net.webhook_url import WebhookPolicy
+from a2a_lambda.push.configs import PushConfigService
+from a2a_lambda.testing.memory import MemoryPushConfigs, MemoryTasks, MemoryWorkflow
 
 
 class BreakableWorkflow(MemoryWorkflow):

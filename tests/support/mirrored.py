@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from a2a_lambda.ports import TaskPage, TaskQuery, TaskStore
-from a2a_lambda.records import PushConfig, ResumeToken, TaskRecord
-from a2a_lambda.testing import MemoryTasks
+from a2a_lambda.core.ports import TaskPage, TaskQuery, TaskStore
+from a2a_lambda.core.records import PushConfig, ResumeToken, TaskRecord
+from a2a_lambda.testing.memory import MemoryTasks
 
 
 class Mirrored:

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from interleaving import Interleaving, SharedTasks
 
 from a2a_lambda.agent import Agent, TaskContext
-from a2a_lambda.caretaker import Caretaker
-from a2a_lambda.errors import TaskNotCancelable, UnsupportedOperation
-from a2a_lambda.execution import Executor
-from a2a_lambda.model import text_of
-from a2a_lambda.operations import CancelTask, SendMessage
-from a2a_lambda.ports import Unavailable
-from a2a_lambda.push_configs import PushConfigService
-from a2a_lambda.records import TaskRecord
-from a2a_lambda.tasks import TaskService
-from a2a_lambda.testing import MemoryPushConfigs, VirtualTime
-from a2a_lambda.webhook_url import WebhookPolicy
+from a2a_lambda.agent.caretaker import Caretaker
+from a2a_lambda.agent.execution import Executor
+from a2a_lambda.core.errors import TaskNotCancelable, UnsupportedOperation
+from a2a_lambda.core.model import text_of
+from a2a_lambda.core.operations import CancelTask, SendMessage
+from a2a_lambda.core.ports import Unavailable
+from a2a_lambda.core.records import TaskRecord
+from a2a_lambda.endpoint.tasks import TaskService
+from a2a_lambda.net.webhook_url import WebhookPolicy
+from a2a_lambda.push.configs import PushConfigService
+from a2a_lambda.testing.memory import MemoryPushConfigs, VirtualTime
 
 ORDERS = settings(max_examples=150, deadline=None, derandomize=True)
 TOKEN = "token-1"

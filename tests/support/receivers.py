@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from simulation import Invocation, Simulation
 
-from a2a_lambda.outcome import Answer, Outcome, Post
+from a2a_lambda.push.outcome import Answer, Outcome, Post
 
 KINDS = {
     "healthy": 58,

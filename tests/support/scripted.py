@@ -6,8 +6,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from a2a_lambda.outcome import Answer, Failure, Outcome, Post
-from a2a_lambda.testing import VirtualTime
+from a2a_lambda.push.outcome import Answer, Failure, Outcome, Post
+from a2a_lambda.testing.memory import VirtualTime
 
 OK = Answer(status=200)
 

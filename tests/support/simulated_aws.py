@@ -15,13 +15,14 @@ from typing import Any, Protocol
 
 import pytest
 
-from a2a_lambda import observability, schedule
+from a2a_lambda import observability
 from a2a_lambda.aws.items import s, task_item
 from a2a_lambda.aws.queues import deduplication, encode, group
-from a2a_lambda.model import dumps
-from a2a_lambda.ports import PushConfigStore, QueuedNotification, Unavailable
-from a2a_lambda.records import PushConfig, TaskRecord
-from a2a_lambda.testing import MemoryPushConfigs, MemoryTasks
+from a2a_lambda.core.model import dumps
+from a2a_lambda.core.ports import PushConfigStore, QueuedNotification, Unavailable
+from a2a_lambda.core.records import PushConfig, TaskRecord
+from a2a_lambda.push import schedule
+from a2a_lambda.testing.memory import MemoryPushConfigs, MemoryTasks
 
 CONFIG_IDS = ("c0", "c1", "c2", "c3", "inline")
 """The ids of the configs in the campaign, sorted."""
@@ -76,7 +77,7 @@ class IndexedConfigs(MemoryPushConfigs):
     """Knows which ids configs have in the campaign, so that it need not look through all of them."""
 
     def of_task(self, task_id: str) -> Sequence[PushConfig]:
-        """See :class:`a2a_lambda.ports.PushConfigStore`."""
+        """See :class:`a2a_lambda.core.ports.PushConfigStore`."""
         found = (self.items.get((task_id, config_id)) for config_id in CONFIG_IDS)
         return [config for config in found if config is not None]
 
@@ -131,7 +132,7 @@ class FifoQueue:
         self._numbers = itertools.count(1)
 
     def send(self, messages: Iterable[QueuedNotification]) -> frozenset[tuple[str, str]]:
-        """See :class:`a2a_lambda.ports.RedeliveryQueue`. A message may be refused, or taken and the answer lost."""
+        """See :class:`a2a_lambda.core.ports.RedeliveryQueue`. A message may be refused, or the answer lost."""
         failed: set[tuple[str, str]] = set()
         for message in messages:
             key = (message.task_id, message.config_id)
@@ -182,7 +183,7 @@ class DeadLetterQueue:
         self.messages: list[tuple[QueuedNotification, str, datetime]] = []
 
     def send(self, message: QueuedNotification, reason: str) -> None:
-        """See :class:`a2a_lambda.ports.DeadLetters`."""
+        """See :class:`a2a_lambda.core.ports.DeadLetters`."""
         with self._world.port("queue"):
             self.messages.append((message, reason, self._world.now))
 

@@ -12,7 +12,7 @@ from simulation import Simulation
 from a2a_lambda.aws.clients import client
 from a2a_lambda.aws.items import config_item
 from a2a_lambda.aws.push_config_table import PushConfigTable
-from a2a_lambda.records import PushConfig, TaskRecord
+from a2a_lambda.core.records import PushConfig, TaskRecord
 
 
 class MotoTasks(StreamedTasks):
@@ -24,7 +24,7 @@ class MotoTasks(StreamedTasks):
         self._configs_table = configs_table
 
     def create(self, record: TaskRecord, configs: Sequence[PushConfig] = ()) -> bool:
-        """See :class:`a2a_lambda.ports.TaskStore`."""
+        """See :class:`a2a_lambda.core.ports.TaskStore`."""
         for config in configs:
             client("dynamodb").put_item(TableName=self._configs_table, Item=config_item(config))
         return super().create(record)
@@ -42,7 +42,7 @@ class MotoConfigs(PushConfigTable):
         self._streamed = tasks
 
     def register(self, config: PushConfig, existing: PushConfig | None, task: TaskRecord) -> None:
-        """See :class:`a2a_lambda.ports.PushConfigStore`."""
+        """See :class:`a2a_lambda.core.ports.PushConfigStore`."""
         super().register(config, existing, task)
         if task.announcement is not None:
             self._streamed.announce(task)

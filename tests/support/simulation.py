@@ -31,14 +31,14 @@ from simulated_aws import (
     load_handler,
 )
 
-from a2a_lambda import schedule
 from a2a_lambda.aws.items import s
-from a2a_lambda.notifier import Notifier
-from a2a_lambda.outcome import Answer, Outcome, Post
-from a2a_lambda.ports import Unavailable
-from a2a_lambda.records import PushConfig, TaskRecord
-from a2a_lambda.redelivery import Redeliverer
-from a2a_lambda.webhook import Headers, Signer, unsigned
+from a2a_lambda.core.ports import Unavailable
+from a2a_lambda.core.records import PushConfig, TaskRecord
+from a2a_lambda.push import schedule
+from a2a_lambda.push.notifier import Notifier
+from a2a_lambda.push.outcome import Answer, Outcome, Post
+from a2a_lambda.push.redelivery import Redeliverer
+from a2a_lambda.push.webhook import Headers, Signer, unsigned
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TICK = timedelta(milliseconds=2)
@@ -353,5 +353,5 @@ class Client:
         self._simulation = simulation
 
     def run(self, lanes: Iterator[Iterator[Post]], seconds: float) -> list[list[Answer]]:
-        """See :class:`a2a_lambda.notifier.Lanes`."""
+        """See :class:`a2a_lambda.push.notifier.Lanes`."""
         return self._simulation.send(lanes, seconds)

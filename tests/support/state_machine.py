@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from a2a_lambda.aws.workflow import execution_name, task_of
-from a2a_lambda.testing import VirtualTime
+from a2a_lambda.testing.memory import VirtualTime
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / "functions" / "executor" / "workflow.asl.json"

@@ -8,8 +8,8 @@ from typing import Any
 
 from cloud_stack import CloudStack
 
-from a2a_lambda.lifecycle import new_task
-from a2a_lambda.records import PushConfig, TaskRecord
+from a2a_lambda.core.lifecycle import new_task
+from a2a_lambda.core.records import PushConfig, TaskRecord
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MESSAGE: Any = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "hello"}]}

@@ -15,13 +15,13 @@ from state_machine import Agenda, Execution, ExpressMachine, StateMachine
 import approval_agent
 import push_agent
 from a2a_lambda.agent import Agent, TaskContext
-from a2a_lambda.caretaker import Caretaker
-from a2a_lambda.execution import Executor
-from a2a_lambda.express import Express
-from a2a_lambda.lifecycle import new_task, with_message, with_status
-from a2a_lambda.model import Message, TaskState
-from a2a_lambda.records import TaskRecord
-from a2a_lambda.testing import MemoryTasks, VirtualTime
+from a2a_lambda.agent.caretaker import Caretaker
+from a2a_lambda.agent.execution import Executor
+from a2a_lambda.agent.express import Express
+from a2a_lambda.core.lifecycle import new_task, with_message, with_status
+from a2a_lambda.core.model import Message, TaskState
+from a2a_lambda.core.records import TaskRecord
+from a2a_lambda.testing.memory import MemoryTasks, VirtualTime
 
 PER_TRANSITION = 25 / 1_000_000
 """US dollars, Standard workflows, us-east-1."""

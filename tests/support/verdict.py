@@ -11,7 +11,7 @@ from receivers import Arrival
 from simulation import Simulation
 from workload import Registration, Truth, Write
 
-from a2a_lambda.ports import QueuedNotification
+from a2a_lambda.core.ports import QueuedNotification
 
 BREACHES = ("lost", "out of order", "leaked", "foreign", "wrongly dead", "stuck")
 

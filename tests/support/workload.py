@@ -10,14 +10,14 @@ from receivers import Population
 from simulated_aws import hash_of
 from simulation import TICK, Crash, Simulation
 
-from a2a_lambda.errors import A2AError
-from a2a_lambda.lifecycle import new_task, with_artifact, with_status
-from a2a_lambda.model import Message, TaskState
-from a2a_lambda.operations import DeletePushConfig, SetPushConfig
-from a2a_lambda.ports import Conflict, Unavailable
-from a2a_lambda.push_configs import PushConfigService
-from a2a_lambda.records import PushConfig, TaskRecord
-from a2a_lambda.webhook_url import WebhookPolicy
+from a2a_lambda.core.errors import A2AError
+from a2a_lambda.core.lifecycle import new_task, with_artifact, with_status
+from a2a_lambda.core.model import Message, TaskState
+from a2a_lambda.core.operations import DeletePushConfig, SetPushConfig
+from a2a_lambda.core.ports import Conflict, Unavailable
+from a2a_lambda.core.records import PushConfig, TaskRecord
+from a2a_lambda.net.webhook_url import WebhookPolicy
+from a2a_lambda.push.configs import PushConfigService
 
 
 @dataclass

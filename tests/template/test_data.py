@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from a2a_lambda import schedule
+from a2a_lambda.push import schedule
 
 TWO_WEEKS = 14 * 24 * 3600
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from asl import calls, pauses
 
+from a2a_lambda.agent.caretaker import OVER, STARTED
+from a2a_lambda.agent.express import LONGEST_STEP, STEPS_END, Express
 from a2a_lambda.aws.watch import LONGEST_DELAY
-from a2a_lambda.caretaker import OVER, STARTED
-from a2a_lambda.express import LONGEST_STEP, STEPS_END, Express
 
 pytestmark = pytest.mark.parametrize("workflow_type", ["EXPRESS"], indirect=True, scope="session")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from a2a_lambda.model import TaskState
-from a2a_lambda.notifier import READING, SETTLING
+from a2a_lambda.core.model import TaskState
+from a2a_lambda.push.notifier import READING, SETTLING
 
 ROOT = Path(__file__).resolve().parents[2]
 HANGING_CALL = 23

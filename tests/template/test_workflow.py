@@ -7,7 +7,7 @@ import re
 
 from asl import calls, pauses
 
-from a2a_lambda.ports import Unavailable
+from a2a_lambda.core.ports import Unavailable
 
 
 def test_the_workflow_starts_with_a_step_and_ends_by_itself(workflow):

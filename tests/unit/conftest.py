@@ -13,7 +13,7 @@ from deliveries import Deliveries, url_of
 from harness import Options, Stack
 from memory_stack import MemoryStack
 
-from a2a_lambda.ports import QueuedNotification
+from a2a_lambda.core.ports import QueuedNotification
 
 
 @pytest.fixture(autouse=True)

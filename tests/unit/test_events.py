@@ -19,11 +19,11 @@ from callers import Caller
 from cloud_stack import FUNCTIONS, CloudStack, handler_module
 from scripted import header
 
+from a2a_lambda.agent.caretaker import OVER
 from a2a_lambda.aws.items import task_record
 from a2a_lambda.aws.queues import decode, deduplication, encode, group
-from a2a_lambda.caretaker import OVER
-from a2a_lambda.model import TaskState
-from a2a_lambda.records import PushConfig, ResumeToken, TaskRecord
+from a2a_lambda.core.model import TaskState
+from a2a_lambda.core.records import PushConfig, ResumeToken, TaskRecord
 
 EVENTS = cloud.ROOT / "events"
 PATHS = sorted(EVENTS.iterdir())

@@ -12,8 +12,8 @@ from cloud_stack import CloudStack
 from harness import UNKNOWN_TASK, WEBHOOK
 
 from a2a_lambda.agent import Agent, TaskContext
-from a2a_lambda.notifier import Attempt
 from a2a_lambda.observability import log_attempts
+from a2a_lambda.push.notifier import Attempt
 
 
 @pytest.fixture

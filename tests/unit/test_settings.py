@@ -11,8 +11,8 @@ from callers import ALICE
 from cloud_stack import CloudStack, handler_module, http_event
 from scripted import LambdaContext
 
+from a2a_lambda.net.web import FetchError, FetchRequest
 from a2a_lambda.settings import Environment, SettingsError
-from a2a_lambda.web import FetchError, FetchRequest
 
 # A function that cannot even start has counted nothing, of which Powertools complains on the way out.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")

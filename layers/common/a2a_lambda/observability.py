@@ -12,10 +12,10 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.constants import MAX_METRICS
 
-from .model import dumps, timestamp
+from .core.model import dumps, timestamp
 
 if TYPE_CHECKING:
-    from .notifier import Attempt
+    from .push.notifier import Attempt
 
 logger = Logger()
 metrics = Metrics()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..blobs import Link, unlinked
+from ..core.blobs import Link, unlinked
 from ..settings import Environment
 from .clients import client, guarded
 

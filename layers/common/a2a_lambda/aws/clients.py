@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from ..ports import Unavailable
+from ..core.ports import Unavailable
 
 Service = Literal["dynamodb", "kms", "s3", "secretsmanager", "sqs", "ssm", "stepfunctions"]
 

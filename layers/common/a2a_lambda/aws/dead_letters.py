@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..dead_letters import DeadLetter
+from ..push.dead_letters import DeadLetter
 from .clients import client
 from .queues import decode
 

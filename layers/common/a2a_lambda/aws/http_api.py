@@ -6,7 +6,7 @@ import base64
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ..http import ANONYMOUS, HttpRequest, HttpResponse
+from ..endpoint.http import ANONYMOUS, HttpRequest, HttpResponse
 
 
 def read(event: dict[str, Any], public_url: str = "") -> HttpRequest:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ..model import dumps, loads, state_of
-from ..records import Cursor, PushConfig, ResumeToken, TaskImage, TaskRecord
+from ..core.model import dumps, loads, state_of
+from ..core.records import Cursor, PushConfig, ResumeToken, TaskImage, TaskRecord
 
 Item = dict[str, dict[str, Any]]
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from ..model import dumps
-from ..ports import Conflict, Poison
-from ..records import PushConfig, TaskRecord
+from ..core.model import dumps
+from ..core.ports import Conflict, Poison
+from ..core.records import PushConfig, TaskRecord
 from .clients import client, guarded
 from .items import Item, config_item, config_update, n, push_config, s
 from .task_table import condition_failed, lost

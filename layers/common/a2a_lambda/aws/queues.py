@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..core.model import dumps
+from ..core.ports import QueuedNotification
 from ..dialects.webhooks import BY_NAME
-from ..model import dumps
-from ..ports import QueuedNotification
 from .clients import client, code_of, guarded
 
 _log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from ..ports import Clock, Unavailable
+from ..core.ports import Clock, Unavailable
+from ..push.signing import Key, Signatures, local_key
+from ..push.webhook import Signer, unsigned
 from ..settings import Environment, SettingsError
-from ..signing import Key, Signatures, local_key
-from ..webhook import Signer, unsigned
 from .clients import client, code_of, guarded
 
 _log = logging.getLogger(__name__)

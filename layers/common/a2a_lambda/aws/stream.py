@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..notifier import StreamRecord
-from ..ports import Poison
-from ..records import TaskImage
+from ..core.ports import Poison
+from ..core.records import TaskImage
+from ..push.notifier import StreamRecord
 from .items import task_image
 
 

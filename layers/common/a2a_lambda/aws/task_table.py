@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..model import TERMINAL
-from ..ports import Conflict, Poison, TaskPage, TaskQuery
-from ..records import PushConfig, ResumeToken, TaskRecord
+from ..core.model import TERMINAL
+from ..core.ports import Conflict, Poison, TaskPage, TaskQuery
+from ..core.records import PushConfig, ResumeToken, TaskRecord
 from .clients import client, code_of, guarded
 from .items import Item, config_item, context_key, n, s, task_item, task_record, task_update
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..model import dumps
+from ..core.model import dumps
 from .clients import client, guarded
 
 LONGEST_DELAY = 900

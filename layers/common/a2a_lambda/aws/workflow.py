@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..model import dumps
+from ..core.model import dumps
 from ..settings import Environment
 from .clients import client, code_of, guarded
 

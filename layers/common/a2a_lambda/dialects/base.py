@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..changes import Change
-from ..errors import A2AError
-from ..operations import Request
+from ..core.changes import Change
+from ..core.errors import A2AError
+from ..core.operations import Request
 
 
 class WebhookDialect(Protocol):

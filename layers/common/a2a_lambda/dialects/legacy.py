@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..changes import Change
-from ..model import TERMINAL, Json, Message, Task, TaskStatus, dumps
-from ..operations import FoundTask, PushConfigList, TaskList
-from ..records import PushConfig
+from ..core.changes import Change
+from ..core.model import TERMINAL, Json, Message, Task, TaskStatus, dumps
+from ..core.operations import FoundTask, PushConfigList, TaskList
+from ..core.records import PushConfig
 from . import v0_3
 
 NAME = "legacy"

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, field_validator
 
-from .. import operations as ops
-from ..model import AuthenticationInfo, Json, Message, Role
+from ..core import operations as ops
+from ..core.model import AuthenticationInfo, Json, Message, Role
 from . import legacy
 from .base import Dialect, Method, nothing
 from .params import Count, Id, MessageParams, OptionalId, OptionalText, Params, PartParams, reader

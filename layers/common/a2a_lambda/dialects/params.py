@@ -15,8 +15,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from ..errors import FieldViolation, InvalidParams
-from ..model import Json, Message, Part, Role
+from ..core.errors import FieldViolation, InvalidParams
+from ..core.model import Json, Message, Part, Role
 
 MAX_ID = 256
 """Characters of an id that comes from a client."""

@@ -7,10 +7,10 @@ SDKs wrap it.
 
 from __future__ import annotations
 
-from ..changes import Change
-from ..model import Artifact, Json, Message, Part, Task, TaskStatus, dumps
-from ..operations import FoundTask, PushConfigList
-from ..records import PushConfig
+from ..core.changes import Change
+from ..core.model import Artifact, Json, Message, Part, Task, TaskStatus, dumps
+from ..core.operations import FoundTask, PushConfigList
+from ..core.records import PushConfig
 
 NAME = VERSION = "0.3"
 CONTENT_TYPE = "application/json"

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .. import operations as ops
-from ..errors import ExtendedCardNotConfigured, UnsupportedOperation
-from ..model import AuthenticationInfo, Json, Message, Part, Role
+from ..core import operations as ops
+from ..core.errors import ExtendedCardNotConfigured, UnsupportedOperation
+from ..core.model import AuthenticationInfo, Json, Message, Part, Role
 from . import v0_3
 from .base import Dialect, Method, nothing, refused
 from .params import AnyPartParams, Base64, Count, Id, MessageParams, OptionalId, OptionalText, Params, reader

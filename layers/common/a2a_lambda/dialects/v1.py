@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..changes import Change
-from ..model import Json, Message, Task, dumps
-from ..operations import FoundTask, PushConfigList, TaskList
-from ..records import PushConfig
+from ..core.changes import Change
+from ..core.model import Json, Message, Task, dumps
+from ..core.operations import FoundTask, PushConfigList, TaskList
+from ..core.records import PushConfig
 
 NAME = VERSION = "1.0"
 CONTENT_TYPE = "application/a2a+json"

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from .. import operations as ops
-from ..errors import InvalidParams, UnsupportedOperation
-from ..model import AuthenticationInfo, Json, Message, TaskState, moment, timestamp
+from ..core import operations as ops
+from ..core.errors import InvalidParams, UnsupportedOperation
+from ..core.model import AuthenticationInfo, Json, Message, TaskState, moment, timestamp
 from . import v1
 from .base import Dialect, Method, nothing, refused
 from .params import Count, Id, Int32, MessageParams, OptionalId, OptionalText, Params, PartParams, reader

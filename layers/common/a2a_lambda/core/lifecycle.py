@@ -1,0 +1,122 @@
+"""What can happen to a task, as pure functions from one task to the next (specification section 3.4, 4.1)."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+
+from .model import Artifact, Message, Part, Task, TaskState, TaskStatus, timestamp
+
+MAX_DOCUMENT = 350_000
+"""Bytes of a task as JSON: an item of DynamoDB holds 400 kB with everything beside it, and there has to be room for the
+end of the task."""
+
+MAX_LIFE = timedelta(days=400)
+"""How long a task that has not ended is kept: longer than an execution of Step Functions can last (one year)."""
+
+_identity = msgspec.json.Encoder(order="deterministic").encode
+"""The same bytes for the same content, whatever the order of its keys."""
+
+_TASK_IDS = uuid.UUID("6f1d3a52-0f0e-5d3c-9c38-2d0c4a0a5a11")
+
+
+def expiry(now: datetime, terminal: bool, retention: timedelta) -> int:
+    """When DynamoDB may remove the item, in epoch seconds."""
+    return int((now + (retention if terminal else MAX_LIFE)).timestamp())
+
+
+def task_id_for(owner: str, message: Message) -> str:
+    """The id of the task that this message of this owner creates.
+
+    It depends on nothing else, so the same message sent twice names one task, without a table of messages seen; the
+    order of keys in its JSON is nothing. Two different messages under one messageId (test kits do that) are two tasks.
+    """
+    seed = hashlib.sha256(_identity([owner, message])).hexdigest()
+    return str(uuid.uuid5(_TASK_IDS, seed))
+
+
+def task_ids_for(owner: str, message: Message) -> Iterator[str]:
+    """The ids of the tasks that this message of this owner creates, should it be sent anew on purpose."""
+    task_id = task_id_for(owner, message)
+    while True:
+        yield task_id
+        task_id = str(uuid.uuid5(_TASK_IDS, task_id))
+
+
+def is_known_to_client(task: Task) -> bool:
+    """Whether the client has shown that it knows the task: by a follow-up or a cancellation, which name its id.
+
+    A client that sends a message again because the answer was lost cannot have done so. One that has done so, and sends
+    the message again, wants another task (test kits do that).
+    """
+    messages = sum(message["role"] == "ROLE_USER" for message in task.get("history", []))
+    return messages > 1 or task["status"]["state"] == TaskState.CANCELED
+
+
+def new_task(task_id: str, context_id: str, message: Message, now: datetime) -> Task:
+    """A task as it is before the agent has seen it: submitted, with the client's message as its history."""
+    return {
+        "id": task_id,
+        "contextId": context_id,
+        "status": {"state": TaskState.SUBMITTED, "timestamp": timestamp(now)},
+        "history": [addressed(message, task_id, context_id)],
+    }
+
+
+def addressed(message: Message, task_id: str, context_id: str) -> Message:
+    """The message with the ids of the task it belongs to."""
+    return {**message, "taskId": task_id, "contextId": context_id}
+
+
+def agent_message(task: Task, message_id: str, parts: list[Part]) -> Message:
+    """A message from the agent within the task."""
+    return {
+        "messageId": message_id,
+        "role": "ROLE_AGENT",
+        "parts": parts,
+        "taskId": task["id"],
+        "contextId": task["contextId"],
+    }
+
+
+def with_status(task: Task, state: TaskState, now: datetime, message: Message | None = None) -> Task:
+    """The task in a new status. The message of the status before becomes part of the history, so that none is lost."""
+    status: TaskStatus = {"state": state, "timestamp": timestamp(now)}
+    if message is not None:
+        status["message"] = message
+    changed: Task = {**task, "status": status}
+    before = task["status"].get("message")
+    return with_message(changed, before) if before is not None else changed
+
+
+def with_message(task: Task, message: Message) -> Task:
+    """The task with the message at the end of its history."""
+    return {**task, "history": [*task.get("history", []), message]}
+
+
+def with_artifact(task: Task, artifact: Artifact, append: bool = False) -> Task:
+    """The task with the artifact added, replaced, or (``append``) longer by the artifact's parts."""
+    artifacts = list(task.get("artifacts", []))
+    for place, before in enumerate(artifacts):
+        if before["artifactId"] == artifact["artifactId"]:
+            artifacts[place] = {**before, "parts": [*before["parts"], *artifact["parts"]]} if append else artifact
+            break
+    else:
+        artifacts.append(artifact)
+    return {**task, "artifacts": artifacts}
+
+
+def with_history_length(task: Task, length: int | None) -> Task:
+    """The task as a client asked to see it (section 3.2.4): the last ``length`` messages, none at all for 0."""
+    if length is None or "history" not in task:
+        return task
+    trimmed: Task = {**task}
+    if length == 0:
+        del trimmed["history"]
+    else:
+        trimmed["history"] = task["history"][-length:]
+    return trimmed

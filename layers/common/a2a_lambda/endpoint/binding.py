@@ -1,0 +1,111 @@
+"""What the two bindings, JSON-RPC and HTTP+JSON, have in common."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..core.errors import A2AError, InvalidParams, UnsupportedMediaType, VersionNotSupported
+from ..core.operations import PushConfigList, Request, SendMessage
+from ..core.records import PushConfig
+from ..push.delivery_status import DELIVERY_STATUS, delivery_status
+from .http import HttpRequest, HttpResponse
+
+DEFAULT_VERSION = "0.3"
+"""What a client without an ``A2A-Version`` speaks (section 3.6.2)."""
+
+_JSON = re.compile(r"application/([a-z0-9.!#$&^_-]+\+)?json\s*(;.*)?", re.IGNORECASE)
+_VERSION = re.compile(r"(\d{1,9}\.\d{1,9})(\.\d{1,9})?", re.ASCII)
+_TASK_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_EXTENSION_HEADERS = ("a2a-extensions", "x-a2a-extensions")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A response, and what the log says of it: no parameters, no texts of the client's."""
+
+    response: HttpResponse
+    method: str = ""
+    task_id: str = ""
+    error: A2AError | None = None
+    fault: Exception | None = None
+    """What went wrong on our side, if the error is an internal one."""
+
+
+def require_json(request: HttpRequest) -> None:
+    """Raises :class:`UnsupportedMediaType` for a body that is not declared as JSON, before anybody looks into it."""
+    if not _JSON.fullmatch(request.headers.get("content-type", "").strip()):
+        raise UnsupportedMediaType("The Content-Type must be application/json")
+
+
+def version_of(request: HttpRequest) -> str | None:
+    """The ``Major.Minor`` that the client asks for in header or query, "" for what is no version, None if it does not
+    say (section 3.6)."""
+    asked = request.headers.get("a2a-version") or request.query.get("A2A-Version")
+    if not asked:
+        return None
+    version = _VERSION.fullmatch(asked.strip())
+    return version[1] if version else ""
+
+
+def unsupported_version(supported: frozenset[str]) -> VersionNotSupported:
+    """The error that names what would have done."""
+    return VersionNotSupported(f"This belongs to A2A version {', '.join(sorted(supported))}: send it as A2A-Version")
+
+
+def extensions_of(request: HttpRequest) -> frozenset[str]:
+    """The URIs of the extensions that the client wants to use (section 3.2.6; 0.3 has another header)."""
+    listed = ",".join(request.headers.get(name, "") for name in _EXTENSION_HEADERS)
+    return frozenset(uri.strip() for uri in listed.split(",")) - {""}
+
+
+def with_extensions(operation: Request, request: HttpRequest) -> Request:
+    """The operation with what the request's headers add to it."""
+    return replace(operation, extensions=extensions_of(request)) if isinstance(operation, SendMessage) else operation
+
+
+def with_delivery_status(result: Any, answer: Any, request: HttpRequest) -> Any:
+    """The written answer with the status of each config in it, if the client asks for that extension."""
+    if DELIVERY_STATUS not in extensions_of(request):
+        return result
+    if isinstance(answer, PushConfig):
+        return {**result, "deliveryStatus": delivery_status(answer)}
+    if isinstance(answer, PushConfigList):
+        listed = result["configs"] if isinstance(result, dict) else result
+        for written, config in zip(listed, answer.configs, strict=True):
+            written["deliveryStatus"] = delivery_status(config)
+    return result
+
+
+def named_task(operation: Request) -> str:
+    """The task that an operation is about, for the log: only what may be an id of ours, since a client may send
+    anything."""
+    named = getattr(operation, "task_id", None)
+    return named if isinstance(named, str) and _TASK_ID.fullmatch(named) else ""
+
+
+def echo(request: HttpRequest, supported: frozenset[str]) -> dict[str, str]:
+    """The header that tells a client which of the extensions that it asked for are used, in the header that it sent."""
+    used = ",".join(sorted(extensions_of(request) & supported))
+    return {name: used for name in _EXTENSION_HEADERS if used and name in request.headers}
+
+
+def error_details(error: A2AError) -> list[dict[str, Any]]:
+    """What both bindings say of an error beside its code (sections 9.5 and 11.6)."""
+    details: list[dict[str, Any]] = [
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": error.reason,
+            "domain": "a2a-protocol.org",
+            "metadata": {},
+        }
+    ]
+    if isinstance(error, InvalidParams) and error.violations:
+        details.append(
+            {
+                "@type": "type.googleapis.com/google.rpc.BadRequest",
+                "fieldViolations": [violation._asdict() for violation in error.violations],
+            }
+        )
+    return details

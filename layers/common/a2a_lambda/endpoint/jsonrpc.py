@@ -1,0 +1,115 @@
+"""The JSON-RPC 2.0 binding (specification section 9), for all dialects on one endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..core.errors import A2AError, InternalError, InvalidParams, InvalidRequest, MethodNotFound
+from ..core.operations import Request
+from ..core.strict_json import loads
+from ..dialects.base import Dialect, Method
+from .binding import (
+    DEFAULT_VERSION,
+    Exchange,
+    error_details,
+    named_task,
+    require_json,
+    unsupported_version,
+    version_of,
+    with_delivery_status,
+    with_extensions,
+)
+from .http import HttpRequest, HttpResponse, json_response
+
+
+class JsonRpc:
+    """Answers requests with ``execute``, which takes the owner and the operation and gives the canonical answer."""
+
+    def __init__(self, dialects: Iterable[Dialect], execute: Callable[[str, Request], Any]) -> None:
+        self._methods: dict[str, list[tuple[Dialect, Method]]] = {}
+        for dialect in dialects:
+            for name, method in dialect.methods.items():
+                self._methods.setdefault(name, []).append((dialect, method))
+        self._execute = execute
+
+    def answer(self, request: HttpRequest) -> Exchange:
+        """Always a JSON-RPC response with HTTP status 200, whatever came in."""
+        call_id: Any = None
+        method_name = task_id = ""
+        try:
+            require_json(request)
+            envelope = loads(request.body)
+            if not isinstance(envelope, dict):
+                raise InvalidRequest("A request is one JSON object; batches are not supported")
+            call_id = _id(envelope)
+            method_name, params = _call(envelope)
+            method = self._method(method_name, version_of(request))
+            operation = with_extensions(method.read(params), request)
+            task_id = named_task(operation)
+            answer = self._execute(request.owner, operation)
+            result = with_delivery_status(method.write(answer), answer, request)
+            task_id = task_id or _task_id(answer)
+            return Exchange(json_response({"jsonrpc": "2.0", "id": call_id, "result": result}), method_name, task_id)
+        except A2AError as error:
+            return Exchange(_error_response(call_id, error), _known(method_name, self._methods), task_id, error)
+        except Exception as fault:  # noqa: BLE001
+            # The rim of the system: whatever failed, the client gets an answer, and no internals with it.
+            internal = InternalError()
+            response = _error_response(call_id, internal)
+            return Exchange(response, _known(method_name, self._methods), task_id, internal, fault)
+
+    def _method(self, name: str, version: str | None) -> Method:
+        """The method of this name in the dialect that is meant.
+
+        The version decides. A dialect older than the header answers whatever version is asked for, so of two that have
+        the method it is the one that a client without a version reaches.
+        """
+        candidates = self._methods.get(name)
+        if candidates is None:
+            raise MethodNotFound
+        asked = [method for dialect, method in candidates if version in dialect.versions]
+        older = [method for dialect, method in candidates if not dialect.versions]
+        assumed = [method for dialect, method in candidates if version is None and DEFAULT_VERSION in dialect.versions]
+        for method in (*asked, *older, *assumed):
+            return method
+        raise unsupported_version(frozenset().union(*(dialect.versions for dialect, _ in candidates)))
+
+
+def error_object(error: A2AError) -> dict[str, Any]:
+    """The error as JSON-RPC writes it, with its details (section 9.5)."""
+    return {"code": error.code, "message": str(error), "data": error_details(error)}
+
+
+def _error_response(call_id: Any, error: A2AError) -> HttpResponse:
+    return json_response({"jsonrpc": "2.0", "id": call_id, "error": error_object(error)})
+
+
+def _id(envelope: dict[str, Any]) -> Any:
+    call_id = envelope.get("id")
+    if isinstance(call_id, bool) or not isinstance(call_id, str | int | float | None):
+        raise InvalidRequest("id must be a string, a number or null")
+    return call_id
+
+
+def _call(envelope: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    if envelope.get("jsonrpc") != "2.0":
+        raise InvalidRequest('jsonrpc must be "2.0"')
+    method = envelope.get("method")
+    if not isinstance(method, str):
+        raise InvalidRequest("method must be a string")
+    params = envelope.get("params")
+    if params is None:
+        params = {}
+    if not isinstance(params, dict):
+        raise InvalidParams("Invalid parameters: params must be an object")
+    return method, params
+
+
+def _task_id(answer: Any) -> str:
+    return str(answer.get("id", "")) if isinstance(answer, dict) else ""
+
+
+def _known(name: str, methods: Iterable[str]) -> str:
+    """A method's name for the log: only if it is one of ours, since the client may send anything."""
+    return name if name in methods else ""

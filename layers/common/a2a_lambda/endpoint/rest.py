@@ -1,0 +1,119 @@
+"""The HTTP+JSON binding of A2A 1.0 (specification section 11): another way into the same translation table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from ..core.errors import A2AError, InternalError, InvalidRequest, MethodNotFound
+from ..core.operations import Request
+from ..core.strict_json import loads
+from ..dialects.base import Dialect
+from .binding import (
+    DEFAULT_VERSION,
+    Exchange,
+    error_details,
+    named_task,
+    require_json,
+    unsupported_version,
+    version_of,
+    with_delivery_status,
+    with_extensions,
+)
+from .http import HttpRequest, HttpResponse, json_response
+
+CONTENT_TYPE = "application/a2a+json"
+
+_ROUTES = (
+    ("POST", "/message:send", "SendMessage"),
+    ("POST", "/message:stream", "SendStreamingMessage"),
+    ("GET", "/tasks", "ListTasks"),
+    ("POST", "/tasks/{id}:cancel", "CancelTask"),
+    ("POST", "/tasks/{id}:subscribe", "SubscribeToTask"),
+    ("GET", "/tasks/{id}:subscribe", "SubscribeToTask"),
+    ("GET", "/tasks/{id}", "GetTask"),
+    ("POST", "/tasks/{taskId}/pushNotificationConfigs", "CreateTaskPushNotificationConfig"),
+    ("GET", "/tasks/{taskId}/pushNotificationConfigs", "ListTaskPushNotificationConfigs"),
+    ("GET", "/tasks/{taskId}/pushNotificationConfigs/{id}", "GetTaskPushNotificationConfig"),
+    ("DELETE", "/tasks/{taskId}/pushNotificationConfigs/{id}", "DeleteTaskPushNotificationConfig"),
+    ("GET", "/extendedAgentCard", "GetExtendedAgentCard"),
+)
+"""Section 11.3, and the one path that the proto file has with another verb. A name in braces is a parameter's."""
+
+_PATTERNS = [(verb, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), name) for verb, path, name in _ROUTES]
+_FLAGS = {"true": True, "false": False}
+
+
+class Rest:
+    """Answers requests with the methods of ``dialect`` and ``execute``, as :class:`~.jsonrpc.JsonRpc` does."""
+
+    def __init__(self, dialect: Dialect, execute: Callable[[str, Request], Any]) -> None:
+        self._dialect = dialect
+        self._execute = execute
+
+    def answer(self, request: HttpRequest, path: str) -> Exchange:
+        """The response to a request for ``path``, which is that of the request below the interface's URL."""
+        name = task_id = ""
+        try:
+            name, inserted = _route(request.method, path)
+            if (version_of(request) or DEFAULT_VERSION) not in self._dialect.versions:
+                raise unsupported_version(self._dialect.versions)
+            method = self._dialect.methods[name]
+            operation = with_extensions(method.read({**_parameters(request), **inserted}), request)
+            task_id = named_task(operation)
+            answer = self._execute(request.owner, operation)
+            result = with_delivery_status(method.write(answer), answer, request)
+            # google.protobuf.Empty is an empty object.
+            return Exchange(_response(request, {} if result is None else result), name, task_id)
+        except A2AError as error:
+            return Exchange(_error_response(request, error), name, task_id, error)
+        except Exception as fault:  # noqa: BLE001
+            internal = InternalError()
+            return Exchange(_error_response(request, internal), name, task_id, internal, fault)
+
+
+def _route(verb: str, path: str) -> tuple[str, dict[str, str]]:
+    """The method's name and the parameters in the path. Raises :class:`MethodNotFound`."""
+    for allowed, pattern, name in _PATTERNS:
+        match = pattern.fullmatch(path)
+        if match and allowed == verb:
+            return name, {key: unquote(value) for key, value in match.groupdict().items()}
+    raise MethodNotFound("Not found. POST JSON-RPC to /; the agent card is at /.well-known/agent-card.json.")
+
+
+def _parameters(request: HttpRequest) -> dict[str, Any]:
+    """From the body, or, for a verb without one, from the query (section 11.5)."""
+    if request.method != "POST":
+        return dict(_from_query(request.query))
+    if not request.body:
+        return {}
+    require_json(request)
+    parameters = loads(request.body)
+    if not isinstance(parameters, dict):
+        raise InvalidRequest("The body must be a JSON object")
+    return parameters
+
+
+def _from_query(query: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    for name, value in query.items():
+        yield name, _FLAGS.get(value, value) if name in ("includeArtifacts", "include_artifacts") else value
+
+
+def _response(request: HttpRequest, value: Any, status: int = 200) -> HttpResponse:
+    """In the media type of A2A for a client that shows that it knows it, else in plain JSON."""
+    known = (request.headers.get("accept", ""), request.headers.get("content-type", ""))
+    content_type = CONTENT_TYPE if any(CONTENT_TYPE in header.lower() for header in known) else "application/json"
+    return json_response(value, status, {"vary": "Accept"}, content_type)
+
+
+def _error_response(request: HttpRequest, error: A2AError) -> HttpResponse:
+    """``google.rpc.Status`` as JSON (section 11.6)."""
+    status = {
+        "code": error.http_status,
+        "status": error.grpc_status,
+        "message": str(error),
+        "details": error_details(error),
+    }
+    return _response(request, {"error": status}, error.http_status)

@@ -1,0 +1,1 @@
+"""What goes out: push configs, events, first attempts and redelivery, the schedule, signing and sending."""

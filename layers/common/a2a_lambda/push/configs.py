@@ -1,0 +1,173 @@
+"""The operations on push notification configs (specification sections 3.1.7 to 3.1.10)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from ..core.errors import InternalError, InvalidParams, PushConfigNotFound, TaskNotFound
+from ..core.operations import DeletePushConfig, GetPushConfig, ListPushConfigs, PushConfigList, SetPushConfig
+from ..core.ports import Clock, Conflict, PushConfigStore, TaskStore
+from ..core.records import PushConfig, TaskRecord
+from ..core.tries import tries
+from ..dialects import legacy
+from ..net.webhook_url import WebhookPolicy, header_refusal
+from .webhook import RESERVED_HEADERS
+
+MAX_CONFIGS = 20
+"""Configs per task: every change of the task is POSTed to each."""
+
+MAX_LIFE = timedelta(days=430)
+"""Configs are removed with their task; this bounds the life of one whose task vanished otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushConfigService:
+    """Answers a caller, who is known by ``owner``. Another owner's task or config does not exist for it."""
+
+    tasks: TaskStore
+    configs: PushConfigStore
+    policy: WebhookPolicy
+    clock: Clock
+    sleep: Callable[[float], None]
+
+    def check(self, request: SetPushConfig) -> None:
+        """Raises :class:`InvalidParams` if the URL or a header value is one we will not send to."""
+        legacy_names = request.dialect == legacy.NAME
+        refusal = self.policy.url_refusal(request.url)
+        if refusal is not None:
+            raise InvalidParams.of("webhookUrl" if legacy_names else "url", refusal)
+        authentication = request.authentication or {}
+        header_name = authentication.get("headerName", "Authorization")
+        if header_name.lower() in RESERVED_HEADERS:
+            raise InvalidParams.of("authenticationInfo.headerName", "is a header that the agent sets itself")
+        candidates = {
+            "token": ("X-A2A-Notification-Token", request.token),
+            "authenticationInfo.headerName": (header_name, ""),
+            "authentication.scheme": ("Authorization", authentication.get("scheme")),
+            "authentication.credentials": ("Authorization", authentication.get("credentials")),
+        }
+        for field, (name, value) in candidates.items():
+            refusal = header_refusal(name, value) if value is not None else None
+            if refusal is not None:
+                raise InvalidParams.of(field, refusal)
+
+    def set(self, owner: str, request: SetPushConfig) -> PushConfig:
+        """Register a webhook for a task. A config of the same id is replaced; what waits for it goes to the new URL.
+
+        A task that has ended or waits for its client may never change again, so its state is announced to the config
+        at once. Raises :class:`TaskNotFound`, :class:`InvalidParams`.
+        """
+        self.check(request)
+        config_id = request.config_id or str(uuid.uuid4())
+        for _ in tries(self.sleep):
+            record = self._task(owner, request.task_id)
+            existing = self.configs.get(record.task_id, config_id)
+            if existing is None:
+                self._check_count(record.task_id)
+            announce = record.terminal or record.interrupted
+            config = self._config(owner, record.task_id, config_id, request, record.generation)
+            if announce:
+                config = replace(config, queued_through=config.registered - 1, settled_through=config.registered - 1)
+            if existing is not None:
+                config = replace(
+                    config,
+                    incarnation=existing.incarnation,
+                    registered=existing.registered,
+                    queued_through=existing.queued_through,
+                    settled_through=min(existing.settled_through, config.settled_through),
+                )
+            # Not the announcement that the task may still carry: that one was made.
+            record = replace(record, announcement=(config_id, str(uuid.uuid4())) if announce else None)
+            try:
+                self.configs.register(config, existing, record)
+            except Conflict:
+                continue
+            return config
+        raise InternalError
+
+    def inline(self, owner: str, task_id: str, request: SetPushConfig) -> PushConfig:
+        """The config of a task that is about to be created: it hears of every generation."""
+        return self._config(owner, task_id, request.config_id or _inline_id(task_id), request, 0)
+
+    def set_inline(self, owner: str, task_id: str, request: SetPushConfig) -> PushConfig:
+        """Register a config that came with a message to a task that exists."""
+        return self.set(owner, replace(request, task_id=task_id, config_id=request.config_id or _inline_id(task_id)))
+
+    def check_room(self, task_id: str, request: SetPushConfig) -> None:
+        """Raises :class:`InvalidParams` if a task that exists cannot take this inline config."""
+        if self.configs.get(task_id, request.config_id or _inline_id(task_id)) is None:
+            self._check_count(task_id)
+
+    def get(self, owner: str, request: GetPushConfig) -> PushConfig | None:
+        """One config. Raises :class:`PushConfigNotFound`, unless a missing one may be answered with None."""
+        self._task(owner, request.task_id)
+        if request.config_id is not None:
+            found = self.configs.get(request.task_id, request.config_id)
+        else:
+            configs = self.configs.of_task(request.task_id)
+            default = [config for config in configs if config.config_id == legacy.DEFAULT_CONFIG_ID]
+            found = next(iter([*default, *configs]), None)
+        if found is None and not request.missing_ok:
+            raise PushConfigNotFound
+        return found
+
+    def list(self, owner: str, request: ListPushConfigs) -> PushConfigList:
+        """The configs of a task, by id, or all of the caller. Raises :class:`TaskNotFound`.
+
+        The page token is the id of the last config of the page before.
+        """
+        if request.task_id is None:
+            return PushConfigList(self.configs.of_owner(owner))
+        self._task(owner, request.task_id)
+        configs = [
+            config
+            for config in self.configs.of_task(request.task_id)
+            if request.page_token is None or config.config_id > request.page_token
+        ]
+        page = configs[: request.page_size or None]
+        more = len(page) < len(configs)
+        return PushConfigList(page, page[-1].config_id if more else "")
+
+    def delete(self, owner: str, request: DeletePushConfig) -> None:
+        """Remove a config, or all of a task; what waits for it is dropped. Idempotent. Raises :class:`TaskNotFound`."""
+        self._task(owner, request.task_id)
+        for config in self.configs.of_task(request.task_id):
+            if request.config_id in (None, config.config_id):
+                self.configs.delete(config)
+
+    def _check_count(self, task_id: str) -> None:
+        if len(self.configs.of_task(task_id)) >= MAX_CONFIGS:
+            raise InvalidParams.of("taskId", f"has {MAX_CONFIGS} push notification configs, no more are possible")
+
+    def _task(self, owner: str, task_id: str) -> TaskRecord:
+        record = self.tasks.get(task_id)
+        if record is None or record.owner != owner:
+            raise TaskNotFound
+        return record
+
+    def _config(self, owner: str, task_id: str, config_id: str, request: SetPushConfig, generation: int) -> PushConfig:
+        """A fresh config, registered at this generation, which its client knows of."""
+        return PushConfig(
+            task_id=task_id,
+            config_id=config_id,
+            owner=owner,
+            url=request.url,
+            dialect=request.dialect,
+            incarnation=str(uuid.uuid4()),
+            revision=str(uuid.uuid4()),
+            token=request.token,
+            authentication=request.authentication,
+            event_types=request.event_types,
+            registered=generation,
+            queued_through=generation,
+            settled_through=generation,
+            expires_at=int((self.clock() + MAX_LIFE).timestamp()),
+        )
+
+
+def _inline_id(task_id: str) -> str:
+    """The id of an inline config without one: the same each time, so that a repeated send makes no second config."""
+    return str(uuid.uuid5(uuid.UUID(task_id), "inline"))

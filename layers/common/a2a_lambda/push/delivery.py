@@ -1,0 +1,138 @@
+"""What to do with the events of one config: pure decisions over the delivery cursor.
+
+The promise: every event at least once, in order of generation, and nobody waits for a slow webhook but its owner.
+A config is *backlogged* while events of it wait in the queue; then every later event goes behind them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from ..core.changes import Change
+from ..core.ports import QueuedNotification
+from ..core.records import PushConfig
+from . import schedule
+from .outcome import Answer, Outcome
+from .webhook import webhook_id
+
+HORIZON = timedelta(seconds=schedule.HORIZON)
+
+
+class Notification(NamedTuple):
+    """One webhook body: event ``n`` of a generation, in the dialect of its config; ``last`` of that generation or not.
+
+    ``identity`` is its webhook-id. ``nonce`` is set where the event repeats a state for a config that was registered
+    late.
+    """
+
+    identity: str
+    generation: int
+    n: int
+    body: str
+    last: bool
+    written_at: str
+    nonce: str = ""
+
+
+def notifications(
+    config: PushConfig, change: Change, bodies: Sequence[tuple[int, str]], nonce: str = ""
+) -> list[Notification]:
+    """What the config has yet to hear of the change, in order. ``bodies`` are the change in the config's dialect.
+
+    What is settled already is dropped: the batch is a replay. So is what happened before the config was registered;
+    only an announcement, which has a ``nonce``, may tell of the generation of the registration itself.
+    """
+    generation = change.generation
+    if generation <= config.settled_through or (generation <= config.registered and not nonce):
+        return []
+    written_at = change.written_at
+    return [
+        Notification(
+            webhook_id(config, generation, n, nonce), generation, n, body, place == len(bodies), written_at, nonce
+        )
+        for place, (n, body) in enumerate(bodies, start=1)
+    ]
+
+
+def undelivered(sent: Sequence[Notification], answers: Sequence[Answer]) -> Sequence[Notification]:
+    """What is left after the first attempt: everything from the first event that was not acknowledged. A failure can
+    only be the last of the ``answers``."""
+    failures = 1 if answers and answers[-1].outcome is not Outcome.DELIVERED else 0
+    return sent[len(answers) - failures :]
+
+
+def gone(answers: Sequence[Answer]) -> bool:
+    """Whether the receiver asked to hear no more."""
+    return bool(answers) and answers[-1].outcome is Outcome.GONE
+
+
+def queued(config: PushConfig, waiting: Iterable[Notification]) -> list[QueuedNotification]:
+    """The messages for the queue, in order."""
+    return [
+        QueuedNotification(
+            task_id=config.task_id,
+            config_id=config.config_id,
+            incarnation=config.incarnation,
+            generation=item.generation,
+            n=item.n,
+            body=item.body,
+            last=item.last,
+            dialect=config.dialect,
+            written_at=item.written_at,
+            nonce=item.nonce,
+        )
+        for item in waiting
+    ]
+
+
+def failed(
+    config: PushConfig, answer: Answer, now: datetime, delay: Callable[[int, float | None], int] = schedule.delay
+) -> PushConfig:
+    """The config after one more failure. The schedule is the config's: what waits behind does not start anew."""
+    attempts = config.attempts + 1
+    return replace(
+        config,
+        attempts=attempts,
+        failing_since=config.failing_since or now,
+        last_attempt_at=now,
+        next_attempt_at=now + timedelta(seconds=delay(attempts, answer.retry_after)),
+        last_error=reason(answer),
+    )
+
+
+def exhausted(config: PushConfig, horizon: timedelta = HORIZON) -> bool:
+    """Whether the webhook has failed for the whole horizon: the latest attempt, too, which was made after it."""
+    if config.failing_since is None or config.last_attempt_at is None:
+        return False
+    return config.last_attempt_at - config.failing_since >= horizon
+
+
+def reason(answer: Answer) -> str:
+    """Why an attempt failed, in a word that a client may see."""
+    return answer.error or f"status {answer.status}"
+
+
+class Acknowledged:
+    """The last few thousand notifications that receivers acknowledged to this execution environment.
+
+    A shortcut and not a ledger: when a batch comes again because something else in it failed, or the cursor could not
+    be written, what arrived need not be sent again. Forgetting it costs a duplicate and nothing else.
+    """
+
+    def __init__(self, size: int = 20_000) -> None:
+        self._size = size
+        self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def add(self, config: PushConfig, webhook_id: str) -> None:
+        """The present revision of the config has it."""
+        self._seen[config.revision, webhook_id] = None
+        if len(self._seen) > self._size:
+            self._seen.popitem(last=False)
+
+    def has(self, config: PushConfig, webhook_id: str) -> bool:
+        """Whether this revision is known to have it."""
+        return (config.revision, webhook_id) in self._seen

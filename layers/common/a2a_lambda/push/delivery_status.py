@@ -1,0 +1,35 @@
+"""How the delivery to a webhook goes, for the client that registered it: an A2A extension."""
+
+from __future__ import annotations
+
+from ..core.model import Json, timestamp
+from ..core.records import PushConfig
+from .delivery import exhausted
+
+DELIVERY_STATUS = "https://a2a-lambda.example/extensions/delivery-status/v1"
+"""The extension's URI. No field of a config can hold it in 1.0, so it is there only for clients that ask for it."""
+
+
+def delivery_status(config: PushConfig) -> Json:
+    """``state`` is healthy, retrying (events wait for a later attempt) or failing (given up until one gets through).
+
+    ``deliveredGeneration`` is the latest one whose acknowledgement was recorded; a first attempt that succeeds is not
+    (that is what keeps it cheap), so a healthy config has heard of more. ``lastError`` is a status or the kind of
+    failure, ``attempts`` counts the failed ones in a row.
+    """
+    state = "failing" if exhausted(config) else "retrying" if config.failing_since or config.backlogged else "healthy"
+    status: Json = {
+        "state": state,
+        "attempts": config.attempts,
+        "deliveredGeneration": config.delivered_through,
+        "queuedGeneration": config.queued_through,
+    }
+    moments = {
+        "failingSince": config.failing_since,
+        "lastAttempt": config.last_attempt_at,
+        "nextAttempt": config.next_attempt_at,
+    }
+    status |= {name: timestamp(moment) for name, moment in moments.items() if moment is not None}
+    if config.last_error:
+        status["lastError"] = config.last_error
+    return status

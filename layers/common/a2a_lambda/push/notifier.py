@@ -1,0 +1,315 @@
+"""The first attempt: from a batch of the table's stream to the webhooks.
+
+Never waits for a slow webhook: all configs at once, the events of one config in order, one deadline for the batch.
+What does not get through goes to the queue, behind what waits there already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from ..core.blobs import Link, unlinked
+from ..core.changes import Change, changes, status_update
+from ..core.model import moment
+from ..core.ports import Clock, Poison, PushConfigStore, QueuedNotification, RedeliveryQueue, Unavailable
+from ..core.records import PushConfig, TaskImage
+from ..dialects.webhooks import BY_NAME
+from . import schedule
+from .delivery import Acknowledged, Notification, failed, gone, notifications, queued, undelivered
+from .hosts import HangingHosts, host_of
+from .outcome import Answer, Outcome, Post
+from .webhook import Signer, post, unsigned
+
+READING = timedelta(seconds=20)
+"""How long configs may be read before the rest of the batch is left to the next invocation: when the table does not
+answer, each takes seconds, and a function that runs out of time forgets what it has delivered."""
+
+SETTLING = timedelta(seconds=40)
+"""When, counted from the start, no more is begun to write down what became of the batch: what is left comes again. The
+same reason; a call that has begun may take another 21 s (``aws.clients``)."""
+
+_TOGETHER = 10
+"""Configs whose messages are queued together, between two looks at the clock."""
+
+
+class Lanes(Protocol):
+    """The HTTP client: see ``sender.Sender.run``."""
+
+    def run(self, lanes: Iterator[Iterator[Post]], seconds: float) -> list[list[Answer]]:
+        """Send all lanes at once, the posts of a lane in order, until its first failure or the deadline."""
+
+
+class StreamRecord(NamedTuple):
+    """One write of TasksTable. ``old`` is None for a new task, ``new`` for one that was removed."""
+
+    sequence: str
+    task_id: str
+    old: TaskImage | None
+    new: TaskImage | None
+
+
+class Attempt(NamedTuple):
+    """One POST, for the log: no credential, no token, no body."""
+
+    webhook_id: str
+    host: str
+    outcome: str
+    milliseconds: int
+    latency: float | None
+    """Seconds from the write of the change to the acknowledgement; None if there was none."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a batch.
+
+    ``failed`` are the sequence numbers from which the stream has to come again, ``poison`` those that never will get
+    through, each with its cause: the caller puts them aside.
+    """
+
+    failed: list[str] = field(default_factory=list)
+    poison: dict[str, Poison] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    queued: int = 0
+    gone: int = 0
+
+    @property
+    def delivered(self) -> int:
+        """How many POSTs were acknowledged."""
+        return sum(attempt.latency is not None for attempt in self.attempts)
+
+
+@dataclass(slots=True)
+class _Delivery:
+    """The events of one config in this batch. ``started`` has the moment of each attempt."""
+
+    config: PushConfig
+    events: list[Notification]
+    answers: list[Answer] = field(default_factory=list)
+    started: list[datetime] = field(default_factory=list)
+
+
+class Notifier:
+    """Keep it between batches: it remembers hosts that hung, and what was acknowledged.
+
+    ``first_attempt_seconds`` is the deadline of the whole batch; ``shun`` is for how long a host that hung gets no
+    first attempts; ``trace`` gives the W3C traceparent of the present invocation, if there is one.
+    """
+
+    def __init__(
+        self,
+        configs: PushConfigStore,
+        queue: RedeliveryQueue,
+        sender: Lanes,
+        clock: Clock,
+        *,
+        sign: Signer = unsigned,
+        link: Link = unlinked,
+        first_attempt_seconds: float = 3.0,
+        shun: timedelta = timedelta(seconds=60),
+        delay: Callable[[int, float | None], int] = schedule.delay,
+        trace: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._configs = configs
+        self._queue = queue
+        self._sender = sender
+        self._clock = clock
+        self._sign = sign
+        self._link = link
+        self._seconds = first_attempt_seconds
+        self._delay = delay
+        self._trace = trace
+        self._hanging = HangingHosts(shun)
+        self._acknowledged = Acknowledged()
+
+    def notify(self, batch: Sequence[StreamRecord]) -> Report:
+        """Deliver the batch or queue it. What can be neither is reported as failed, with all after it of its task."""
+        report = Report()
+        by_task: dict[str, list[StreamRecord]] = {}
+        for record in batch:
+            by_task.setdefault(record.task_id, []).append(record)
+        deliveries: list[_Delivery] = []
+        removed: list[PushConfig] = []
+        failed_tasks: set[str] = set()
+        started = self._clock()
+        for task_id, records in by_task.items():
+            try:
+                self._in_time(started + READING)
+                configs = self._configs.of_task(task_id)
+            except Unavailable:
+                failed_tasks.add(task_id)
+                continue
+            except Poison as error:
+                report.poison |= {record.sequence: error for record in records}
+                continue
+            deliveries += self._deliveries(configs, records, report)
+            if any(record.new is None for record in records):
+                removed += configs
+        self._first_attempt([delivery for delivery in deliveries if self._direct(delivery.config, started)], report)
+        until = started + SETTLING
+        failed_tasks |= self._settle(deliveries, until, report)
+        failed_tasks |= self._remove([config for config in removed if config.task_id not in failed_tasks], until)
+        report.failed = [record.sequence for record in batch if record.task_id in failed_tasks]
+        return report
+
+    def _in_time(self, until: datetime) -> None:
+        """Raises :class:`Unavailable` when it is too late to begin another call."""
+        if self._clock() > until:
+            raise Unavailable("out of time")
+
+    def _deliveries(
+        self, configs: Sequence[PushConfig], records: Sequence[StreamRecord], report: Report
+    ) -> list[_Delivery]:
+        """What each config has yet to hear of the records of its task. A record that cannot be told is poison."""
+        events: dict[str, list[Notification]] = {config.config_id: [] for config in configs}
+        for record in records:
+            try:
+                heard = _heard(configs, record)
+            except Poison as error:
+                report.poison[record.sequence] = error
+                continue
+            for config, of_record in zip(configs, heard, strict=True):
+                events[config.config_id] += [
+                    event for event in of_record if not self._acknowledged.has(config, event.identity)
+                ]
+        return [_Delivery(config, events[config.config_id]) for config in configs if events[config.config_id]]
+
+    def _direct(self, config: PushConfig, now: datetime) -> bool:
+        """Whether a first attempt may be made: nothing waits, and the host did not just hang."""
+        return not config.backlogged and self._hanging.until(config, now) is None
+
+    def _first_attempt(self, deliveries: Sequence[_Delivery], report: Report) -> None:
+        if not deliveries:
+            return
+        trace = self._trace()
+        lanes = (self._lane(delivery, trace) for delivery in deliveries)
+        for delivery, answers in zip(deliveries, self._sender.run(lanes, self._seconds), strict=True):
+            delivery.answers = answers
+            self._note_hanging(delivery)
+            config = delivery.config
+            for event, answer, started in zip(delivery.events, answers, delivery.started, strict=False):
+                report.attempts.append(attempt(config, event.written_at, event.identity, answer, started))
+                if answer.outcome is Outcome.DELIVERED:
+                    self._acknowledged.add(config, event.identity)
+
+    def _lane(self, delivery: _Delivery, trace: str | None) -> Iterator[Post]:
+        """The posts of one config, each made when the one before was acknowledged. None is sent unsigned because the
+        key cannot be had: such events go to the queue."""
+        config = delivery.config
+        for event in delivery.events:
+            now = self._clock()
+            try:
+                request = post(config, event.identity, event.body, config.dialect, now, self._sign, trace, self._link)
+            except Unavailable:
+                return
+            delivery.started.append(now)
+            yield request
+
+    def _note_hanging(self, delivery: _Delivery) -> None:
+        """A host hangs if one answer took half of the deadline, whatever it was: the whole batch waited for it. Who
+        only came late in a long lane does not."""
+        if max((answer.seconds for answer in delivery.answers), default=0.0) >= self._seconds / 2:
+            self._hanging.note(delivery.config, self._clock())
+
+    def _settle(self, deliveries: Sequence[_Delivery], until: datetime, report: Report) -> set[str]:
+        """Queue what was not acknowledged: first the cursor, then the messages, so that nothing can overtake them even
+        if we stop in between. Answers the tasks for which that failed."""
+        failed_tasks: set[str] = set()
+        for first in range(0, len(deliveries), _TOGETHER):
+            messages: list[QueuedNotification] = []
+            for delivery in deliveries[first : first + _TOGETHER]:
+                try:
+                    messages += self._waiting(delivery, until, report)
+                except Unavailable:
+                    failed_tasks.add(delivery.config.task_id)
+            if not messages:
+                continue
+            try:
+                self._in_time(until)
+                failed_tasks |= {task_id for task_id, _ in self._queue.send(messages)}
+            except Unavailable:
+                failed_tasks |= {message.task_id for message in messages}
+            report.queued += len(messages)
+        return failed_tasks
+
+    def _waiting(self, delivery: _Delivery, until: datetime, report: Report) -> list[QueuedNotification]:
+        config = delivery.config
+        waiting = undelivered(delivery.events, delivery.answers)
+        if not waiting and config.failing_since is None:
+            return []
+        self._in_time(until)
+        if not waiting:
+            # Otherwise its next failure, perhaps months later, would count from then and give up at once.
+            self._configs.recover(config)
+            return []
+        if gone(delivery.answers) and self._configs.retire(config):
+            report.gone += 1
+            return []
+        exists = self._configs.raise_queued(config, waiting[-1].generation, self._failure(delivery))
+        return queued(config, waiting) if exists else []
+
+    def _failure(self, delivery: _Delivery) -> PushConfig | None:
+        """The config as the failed first attempt leaves it: the next one keeps the schedule, and ``Retry-After``.
+
+        Not after a timeout: it was our deadline, which is short. Redelivery has more time and tries at once.
+        """
+        last = delivery.answers[-1] if delivery.answers else None
+        if last is None or last.outcome is not Outcome.RETRY or last.error == "timeout":
+            return None
+        return failed(delivery.config, last, self._clock(), self._delay)
+
+    def _remove(self, configs: Sequence[PushConfig], until: datetime) -> set[str]:
+        """The task has expired, and its configs go with it."""
+        failed_tasks = set()
+        for config in configs:
+            try:
+                self._in_time(until)
+                self._configs.delete(config)
+            except Unavailable:
+                failed_tasks.add(config.task_id)
+        return failed_tasks
+
+
+def attempt(config: PushConfig, written_at: str, identity: str, answer: Answer, started: datetime) -> Attempt:
+    """The attempt for the log. It ended ``answer.seconds`` after it was ``started``."""
+    latency = None
+    if answer.outcome is Outcome.DELIVERED:
+        latency = max(0.0, (started - moment(written_at)).total_seconds() + answer.seconds)
+    outcome = answer.error or str(answer.status)
+    return Attempt(identity, host_of(config.url), outcome, round(answer.seconds * 1000), latency)
+
+
+def _heard(configs: Sequence[PushConfig], record: StreamRecord) -> list[list[Notification]]:
+    """What each config has yet to hear of a record. Raises :class:`Poison`."""
+    try:
+        change, config_id, nonce = _told(record)
+        if change is None:
+            return [[] for _ in configs]
+        # Each body is made once, however many configs hear it.
+        bodies = {name: BY_NAME[name].notifications(change) for name in {config.dialect for config in configs}}
+        return [
+            notifications(config, change, bodies[config.dialect], nonce)
+            if config_id in (None, config.config_id)
+            else []
+            for config in configs
+        ]
+    except Exception as error:
+        # Whatever it is, it comes from what is stored, and must not keep the other tasks of the shard waiting.
+        raise Poison(record.task_id) from error
+
+
+def _told(record: StreamRecord) -> tuple[Change | None, str | None, str]:
+    """What this write tells: its changes to every config (None), or the present state to the one that it announces,
+    with the announcement's nonce."""
+    old, new = record.old, record.new
+    if new is None:
+        return None, None, ""
+    if new.announcement is not None and (old is None or new.announcement != old.announcement):
+        config_id, nonce = new.announcement
+        return Change(new.generation, (status_update(new.task),), new.task), config_id, nonce
+    if old is not None and old.generation == new.generation:
+        return None, None, ""
+    return changes(old.task if old else None, new.task, new.generation, new.open_artifacts), None, ""

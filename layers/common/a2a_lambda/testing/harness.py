@@ -1,0 +1,217 @@
+"""For authors of agents: run a whole task in memory, in virtual time, with no AWS.
+
+::
+
+    run = run_agent(agent, "hello", answers=["yes"])
+    assert run.state == "completed"
+    assert run.text("greeting") == "Hello!"
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+from ..agent.agent import Agent, AgentError
+from ..agent.caretaker import Directive
+from ..agent.execution import Executor, StepFailure
+from ..agent.express import Express
+from ..core.blobs import PREFIX
+from ..core.changes import changes
+from ..core.model import Artifact, Json, Message, Part, Task, text_of
+from ..core.operations import SendMessage
+from ..core.records import TaskRecord
+from ..endpoint.tasks import TaskService
+from ..net.web import Fetch, Fetched, FetchError, FetchRequest
+from ..net.webhook_url import WebhookPolicy
+from ..push.configs import PushConfigService
+from .memory import MemoryBlobs, MemoryPushConfigs, MemoryTasks, MemoryWorkflow, VirtualTime
+
+Said = str | Sequence[Part]
+
+_MOST_INVOCATIONS = 10_000
+_INVOCATION_MS = 60_000
+
+
+class Status(NamedTuple):
+    """A status as the client's webhook hears it: ``working``, ``completed``, ``input-required`` …"""
+
+    state: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRun:
+    """What became of the task. ``task`` is its canonical A2A 1.0 JSON, ``events`` are the notifications in order,
+    ``errors`` what steps raised, ``waited`` the seconds that passed in waits, ``invocations`` how often the function
+    was called."""
+
+    task: Task
+    events: list[Json] = field(default_factory=list)
+    errors: list[BaseException] = field(default_factory=list)
+    waited: float = 0.0
+    invocations: int = 0
+
+    @property
+    def state(self) -> str:
+        """The last state, as in :class:`Status`."""
+        return _short(self.task["status"]["state"])
+
+    @property
+    def statuses(self) -> list[Status]:
+        """All statuses in order, ``submitted`` included."""
+        updates = [event["statusUpdate"]["status"] for event in self.events if "statusUpdate" in event]
+        return [Status(_short(status["state"]), _text(status.get("message"))) for status in updates]
+
+    @property
+    def questions(self) -> list[str]:
+        """What the client was asked, in order."""
+        return [status.text for status in self.statuses if status.state in ("input-required", "auth-required")]
+
+    @property
+    def artifacts(self) -> dict[str, list[Part]]:
+        """The parts of each artifact, by its name."""
+        return {artifact["name"]: artifact["parts"] for artifact in self.task.get("artifacts", [])}
+
+    def text(self, artifact: str) -> str:
+        """The text parts of an artifact, put together. Raises ``KeyError`` if there is no such artifact."""
+        return "".join(part.get("text", "") for part in self.artifacts[artifact])
+
+    def data(self, artifact: str) -> Any:
+        """The first data part of an artifact. Raises ``LookupError`` if there is none."""
+        return [part["data"] for part in self.artifacts[artifact] if "data" in part][0]  # noqa: RUF015
+
+
+def run_agent(
+    agent: Agent,
+    message: Said,
+    *,
+    answers: Sequence[Said] = (),
+    fetch: Fetch | None = None,
+    crashing: bool = False,
+    express: bool = False,
+) -> AgentRun:
+    """Run a task to its end, or to a question to which there is no answer left.
+
+    ``message`` and ``answers`` are texts or parts. ``fetch`` answers ``task.fetch``; without it every call fails.
+    ``crashing``: the function dies after every write and is called again, as on the worst of days; the result of an
+    agent that keeps to the rules is the same. ``express``: as in an Express workflow with the template's limits. Raises
+    :class:`AgentError` if the agent uses the step API wrongly, or needs what Express cannot do.
+    """
+    world = _World(agent, fetch or _no_web, crashing, Express() if express else None)
+    task_id = world.send(message)
+    left = list(answers)
+    for invocation in range(1, _MOST_INVOCATIONS + 1):
+        directive = world.invoke(task_id)
+        if directive["next"] == "wait":
+            world.time.sleep(directive["seconds"])
+        elif directive["next"] == "input" and left:
+            world.send(left.pop(0), task_id)
+        elif directive["next"] in ("done", "input"):
+            return world.report(task_id, invocation)
+    raise AgentError(f"the task did not end in {_MOST_INVOCATIONS} invocations")
+
+
+class _Crash(BaseException):
+    """The function dies."""
+
+
+class _FragileTasks(MemoryTasks):
+    """Each write of the executor is made, and then its function dies."""
+
+    fragile = False
+
+    def update(self, record: TaskRecord) -> None:
+        """See :class:`~.ports.TaskStore`."""
+        super().update(record)
+        if self.fragile:
+            raise _Crash
+
+
+class _World:
+    def __init__(self, agent: Agent, fetch: Fetch, crashing: bool, express: Express | None) -> None:
+        self.time = VirtualTime()
+        self._start = self.time.now
+        self._crashing = crashing
+        self._tasks = _FragileTasks()
+        self._errors: list[BaseException] = []
+        configs = PushConfigService(
+            self._tasks, MemoryPushConfigs(self._tasks), WebhookPolicy(), self.time, self.time.sleep
+        )
+        self._service = TaskService(self._tasks, configs, MemoryWorkflow(), self.time, self.time.sleep)
+        self._messages = 0
+        self._blobs = MemoryBlobs()
+        self._executor = Executor(
+            agent,
+            self._tasks,
+            self.time,
+            self.time.sleep,
+            self._failed,
+            blobs=self._blobs,
+            fetch=fetch,
+            express=express,
+        )
+
+    def send(self, said: Said, task_id: str | None = None) -> str:
+        self._messages += 1
+        parts: list[Part] = [{"text": said}] if isinstance(said, str) else list(said)
+        message: Message = {"messageId": f"message-{self._messages}", "role": "ROLE_USER", "parts": parts}
+        if task_id is not None:
+            message["taskId"] = task_id
+        return str(self._service.send("author", SendMessage(message, "1.0"))["id"])  # type: ignore[typeddict-item]
+
+    def invoke(self, task_id: str) -> Directive:
+        self._tasks.fragile = self._crashing
+        try:
+            return self._executor.run(task_id, lambda: _INVOCATION_MS)
+        except _Crash:
+            return {"next": "step"}
+        finally:
+            self._tasks.fragile = False
+
+    def report(self, task_id: str, invocations: int) -> AgentRun:
+        events: list[Json] = []
+        for old, new in self._tasks.images:
+            if new is not None:
+                change = changes(old.task if old else None, new.task, new.generation, new.open_artifacts)
+                events += change.events
+        waited = (self.time.now - self._start).total_seconds()
+        task = self._restored(self._tasks.records[task_id].task)
+        return AgentRun(task, events, self._errors, waited, invocations)
+
+    def _restored(self, task: Task) -> Task:
+        """The task with large contents in their places, as if the author's test had followed the links."""
+        artifacts = task.get("artifacts", [])
+        if not artifacts:
+            return task
+        restored = [cast("Artifact", {**each, "parts": [*map(self._part, each["parts"])]}) for each in artifacts]
+        return {**task, "artifacts": restored}
+
+    def _part(self, part: Part) -> Part:
+        kept = self._blobs.contents.get(part.get("url", "").removeprefix(PREFIX))
+        if kept is None:
+            return part
+        body, media_type = kept
+        if media_type == "application/json":
+            return {"data": json.loads(body)}
+        return {"text": body.decode()} if media_type.startswith("text/") else {"raw": base64.b64encode(body).decode()}
+
+    def _failed(self, failure: StepFailure) -> None:
+        if isinstance(failure.exception, AgentError):
+            raise failure.exception
+        self._errors.append(failure.exception)
+
+
+def _no_web(request: FetchRequest) -> Fetched:
+    raise FetchError(f"run_agent was given no fetch= to answer {request.url}")
+
+
+def _short(state: str) -> str:
+    return state.removeprefix("TASK_STATE_").lower().replace("_", "-")
+
+
+def _text(message: Message | None) -> str:
+    return text_of(message) if message is not None else ""

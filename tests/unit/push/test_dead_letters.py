@@ -1,0 +1,246 @@
+"""The operator's tool, on moto: what was given up is shown, and brought back in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import cloud
+import pytest
+
+import dead_letters as command
+from a2a_lambda.aws import dead_letters as letters
+from a2a_lambda.aws.clients import client
+from a2a_lambda.aws.items import config_item
+from a2a_lambda.aws.push_config_table import PushConfigTable
+from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode
+from a2a_lambda.core.ports import QueuedNotification
+from a2a_lambda.core.records import PushConfig
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+class World:
+    def __init__(self) -> None:
+        self.dead = cloud.create_queue("DeadLetterQueue")
+        self.queue = cloud.create_queue("RedeliveryQueue")
+        self.table = cloud.create_table("PushConfigsTable")
+        self.configs = PushConfigTable(self.table)
+
+    def config(self, config_id: str, settled: int = 3, queued: int = 3) -> None:
+        config = PushConfig(
+            "t", config_id, "alice", "https://h.example", "1.0", f"i-{config_id}", "r", None, None, (), queued, settled
+        )
+        client("dynamodb").put_item(TableName=self.table, Item=config_item(config))
+        failed = replace(
+            config,
+            attempts=9,
+            failing_since=NOW,
+            last_attempt_at=NOW + timedelta(days=4),
+            next_attempt_at=NOW + timedelta(days=5),
+            last_error="dns",
+        )
+        self.configs.record_failure(config, failed)
+
+    def bury(self, config_id: str, *generations: int) -> None:
+        for generation in generations:
+            message = QueuedNotification(
+                "t", config_id, f"i-{config_id}", generation, 0, "{}", True, "1.0", "2026-05-01T00:00:00.000Z"
+            )
+            SqsDeadLetters(self.dead).send(message, "dns; given up")
+
+    def run(self, what: str, *arguments: str) -> int:
+        places = ["--dead-letters", self.dead, "--queue", self.queue, "--configs", self.table]
+        return command.main([what, *places, *arguments])
+
+    def waiting(self) -> list[QueuedNotification]:
+        return [decode(message["Body"]) for message in cloud.messages(self.queue)]
+
+
+@pytest.fixture
+def world(aws: None) -> World:
+    return World()
+
+
+def test_the_list_shows_what_was_given_up_and_why_and_leaves_it(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.bury("a", 1, 2)
+    world.bury("b", 1)
+
+    for _ in range(2):
+        assert world.run("list") == 0
+        shown = capsys.readouterr().out.splitlines()
+        assert sorted(shown) == [
+            "3 dead letters",
+            "t.1.0.a  dns; given up",
+            "t.1.0.b  dns; given up",
+            "t.2.0.a  dns; given up",
+        ]
+
+
+def test_a_redrive_brings_all_back_in_order_with_a_clean_schedule_and_later_events_behind(world: World) -> None:
+    world.config("a")
+    world.bury("a", 1, 2, 3)
+
+    assert world.run("redrive") == 0
+
+    waiting = world.waiting()
+    assert [message.generation for message in waiting] == [1, 2, 3]
+    assert all(message.redrive for message in waiting)
+    config = world.configs.get("t", "a")
+    assert config is not None
+    assert config.backlogged
+    assert config.redriven == waiting[-1].redrive
+    assert (config.settled_through, config.attempts, config.failing_since, config.next_attempt_at) == (3, 0, None, None)
+    assert cloud.messages(world.dead) == []
+
+
+def test_more_than_a_receive_can_take_come_back_in_order_too(world: World) -> None:
+    world.config("a", 25, 25)
+    world.bury("a", *range(1, 26))
+
+    assert world.run("redrive") == 0
+
+    assert client("sqs").get_queue_attributes(QueueUrl=world.queue, AttributeNames=["ApproximateNumberOfMessages"])[
+        "Attributes"
+    ] == {"ApproximateNumberOfMessages": "25"}
+
+
+def test_what_still_waits_is_not_overtaken(world: World) -> None:
+    world.config("a", settled=3, queued=5)
+    world.bury("a", 1)
+
+    assert world.run("redrive") == 0
+
+    config = world.configs.get("t", "a")
+    assert config is not None
+    assert (config.settled_through, config.queued_through) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "back"),
+    [(("--config", "a"), {"a"}), (("--task", "t"), {"a", "b"}), (("--task", "other"), set())],
+)
+def test_a_redrive_can_be_for_one_webhook(world: World, chosen: tuple[str, str], back: set[str]) -> None:
+    for config_id in ("a", "b"):
+        world.config(config_id)
+        world.bury(config_id, 1)
+
+    assert world.run("redrive", *chosen) == 0
+
+    assert {message.config_id for message in world.waiting()} == back
+    assert len(cloud.messages(world.dead)) == 2 - len(back)
+
+
+def test_letters_of_a_webhook_that_no_longer_exists_are_removed(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.bury("a", 1)
+
+    assert world.run("redrive") == 0
+
+    assert "no webhook" in capsys.readouterr().out
+    assert (world.waiting(), cloud.messages(world.dead)) == ([], [])
+
+
+def test_what_cannot_be_queued_stays_a_dead_letter_with_all_behind_it(world: World) -> None:
+    world.config("a")
+    world.bury("a", 1, 2)
+
+    with cloud.outage("sqs", "SendMessageBatch"):
+        assert world.run("redrive") == 1
+
+    assert len(cloud.messages(world.dead)) == 2
+
+
+def test_an_unreadable_letter_is_shown_and_left(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    record = {"body": "?", "attributes": {"MessageGroupId": "g"}, "messageId": "m"}
+    SqsDeadLetters(world.dead).send_unreadable(record, "unreadable")
+
+    assert world.run("redrive") == 0
+
+    assert "unreadable" in capsys.readouterr().out
+    assert len(cloud.messages(world.dead)) == 1
+
+
+def test_a_letter_whose_webhook_cannot_be_read_is_shown_and_left(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.config("a")
+    world.bury("a", 1)
+    key = {"taskId": {"S": "t"}, "configId": {"S": "a"}}
+    client("dynamodb").update_item(TableName=world.table, Key=key, UpdateExpression="REMOVE eventTypes")
+
+    assert world.run("redrive") == 0
+
+    assert "unreadable webhook" in capsys.readouterr().out
+    assert (world.waiting(), len(cloud.messages(world.dead))) == ([], 1)
+
+
+def test_a_letter_that_is_given_up_again_within_minutes_is_kept_again(world: World) -> None:
+    world.config("a")
+    world.bury("a", 1)
+    world.run("redrive")
+    (message,) = world.waiting()
+
+    SqsDeadLetters(world.dead).send(message, "dns; given up again")
+
+    assert len(cloud.messages(world.dead)) == 1
+
+
+def test_a_redrive_says_what_it_needs(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["redrive", "--dead-letters", world.dead])
+    assert "needs --queue and --configs" in capsys.readouterr().err
+
+    with pytest.raises(SystemExit):
+        command.main(["list", "--queue", world.queue])
+    assert "needs --dead-letters" in capsys.readouterr().err
+
+
+def test_letters_that_come_back_before_all_are_read_are_shown_once(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading took longer than they are hidden. Without an end it would go on for ever."""
+    world.bury("a", 1, 2)
+    monkeypatch.setattr(letters, "HELD", 0)
+
+    assert world.run("list") == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "t.1.0.a  dns; given up",
+        "t.2.0.a  dns; given up",
+        "2 dead letters",
+    ]
+
+
+def test_a_letter_whose_webhook_refuses_at_once_is_redriven_once(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a letter again before the command has read all of them."""
+    world.config("a")
+    world.bury("a", 1)
+
+    def refuse(queue: SqsRedeliveryQueue, messages: Iterable[QueuedNotification]) -> frozenset[tuple[str, str]]:
+        for message in messages:
+            SqsDeadLetters(world.dead).send(message, "status 413; given up")
+        return frozenset()
+
+    monkeypatch.setattr(SqsRedeliveryQueue, "send", refuse)
+
+    assert world.run("redrive") == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "t.1.0.a  dns; given up  redriven",
+        "t.1.0.a  status 413; given up  given up again",
+        "1 dead letters",
+    ]
+
+
+def test_a_letter_that_cannot_be_given_back_is_no_error_because_others_see_it_soon(world: World) -> None:
+    world.bury("a", 1)
+
+    with cloud.outage("sqs", "ChangeMessageVisibility", code="InvalidParameterValue"):
+        assert world.run("list") == 0
