@@ -105,7 +105,8 @@ def test_an_alarm_watches_each_place_where_notifications_could_be_left(of_type):
         "ApproximateAgeOfOldestMessage",
         "ApproximateNumberOfMessagesVisible",
     }
-    assert {metric for metric, value in watched if "NotifierFunction" in value} == {"IteratorAge"}
+    assert {metric for metric, value in watched if "NotifierFunction" in value} == {"IteratorAge", "Throttles"}
+    assert {metric for metric, value in watched if "ExecutorFunction" in value} == {"Throttles"}
 
 
 def test_the_bucket_of_large_results_is_private_and_forgets(resources):
@@ -114,4 +115,22 @@ def test_the_bucket_of_large_results_is_private_and_forgets(resources):
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     (rule,) = bucket["LifecycleConfiguration"]["Rules"]
     assert rule["ExpirationInDays"] == {"Ref": "ArtifactDays"}
-    assert resources["ArtifactsBucket"]["DeletionPolicy"] == "Retain"
+
+
+def test_the_bucket_answers_over_tls_only(resources):
+    policy = resources["ArtifactsBucketPolicy"]["Properties"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    assert policy["Bucket"] == {"Ref": "ArtifactsBucket"}
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_no_update_and_no_removal_of_the_stack_loses_data(resources):
+    keeping = {
+        name: (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+        for name, resource in resources.items()
+        if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::S3::Bucket"}
+    }
+    assert {"TasksTable", "PushConfigsTable", "ArtifactsBucket"} <= set(keeping)
+    assert set(keeping.values()) == {("RetainExceptOnCreate", "Retain")}

@@ -125,7 +125,7 @@ def statements(of_type):
         for name, properties in of_type(kind).items():
             documents = [policy["PolicyDocument"] for policy in map(unconditional, properties.get("Policies", []))]
             for document in [*documents, *as_list(properties.get("PolicyDocument", []))]:
-                for statement in document["Statement"]:
+                for statement in map(unconditional, document["Statement"]):
                     yield name, statement
 
 
@@ -189,22 +189,53 @@ def test_the_signing_key_is_open_to_those_that_sign_or_publish_and_only_the_way_
     resources, policy, condition, actions
 ):
     properties = resources[policy]["Properties"]
-    (statement,) = properties["PolicyDocument"]["Statement"]
+    statement, *more = properties["PolicyDocument"]["Statement"]
 
     assert resources[policy]["Condition"] == condition
+    assert [each["Fn::If"][0] for each in more] == (
+        ["EncryptsParameterWithOwnKey"] if policy == "ParameterSigningPolicy" else []
+    )
     assert statement["Action"] == actions
     assert [role["Ref"] for role in properties["Roles"]] == ["RpcRole", "NotifierRole", "RedeliveryRole"]
 
 
-def test_no_role_carries_a_managed_policy_but_those_that_the_agent_is_given(of_type):
+def test_who_signs_with_a_parameter_may_decrypt_with_its_key_only_and_only_through_ssm(resources):
+    statement = resources["ParameterSigningPolicy"]["Properties"]["PolicyDocument"]["Statement"][1]["Fn::If"][1]
+
+    assert (statement["Action"], statement["Resource"]) == ("kms:Decrypt", {"Ref": "SigningKeyEncryptionKeyArn"})
+    assert statement["Condition"] == {
+        "StringEquals": {"kms:ViaService": {"Fn::Sub": "ssm.${AWS::Region}.${AWS::URLSuffix}"}}
+    }
+
+
+NOTHING = {"Ref": "AWS::NoValue"}
+INTERFACES = {"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaENIManagementAccess"}
+
+
+def test_no_role_carries_a_managed_policy_but_those_for_a_vpc_and_those_that_the_agent_is_given(of_type):
     managed = {
         role: properties["ManagedPolicyArns"]
         for role, properties in of_type("AWS::IAM::Role").items()
         if "ManagedPolicyArns" in properties
     }
 
-    given = {"Fn::If": ["AgentHasPolicies", {"Ref": "AgentPolicyArns"}, {"Ref": "AWS::NoValue"}]}
-    assert managed == {"ExecutorRole": given}
+    in_vpc = {"Fn::If": ["RunsInVpc", [INTERFACES], NOTHING]}
+    of_agent = {"Ref": "AgentPolicyArns"}
+    both = {"Fn::Split": [",", {"Fn::Join": [",", [INTERFACES, {"Fn::Join": [",", of_agent]}]]}]}
+    executor = {
+        "Fn::If": [
+            "RunsInVpc",
+            {"Fn::If": ["AgentHasPolicies", both, [INTERFACES]]},
+            {"Fn::If": ["AgentHasPolicies", of_agent, NOTHING]},
+        ]
+    }
+    others = {f"{name}Role": in_vpc for name in ("Rpc", "Caretaker", "Notifier", "Redelivery")}
+    assert managed == {"ExecutorRole": executor} | others
+
+
+def test_every_role_has_the_boundary_that_the_account_asks_for(of_type):
+    boundary = {"Fn::If": ["HasPermissionsBoundary", {"Ref": "PermissionsBoundaryArn"}, NOTHING]}
+    assert all(role["PermissionsBoundary"] == boundary for role in of_type("AWS::IAM::Role").values())
 
 
 @pytest.mark.parametrize(

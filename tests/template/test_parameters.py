@@ -60,6 +60,7 @@ def test_the_sections_follow_the_data():
         "Signing",
         "Layers",
         "Alarms",
+        "Dashboard",
         "Outputs",
     ]
 
