@@ -20,7 +20,7 @@ from a2a_lambda.settings import Environment
 def caretaker() -> Caretaker:
     env = Environment(os.environ)
     return Caretaker(
-        store=TaskTable(env.text("TASKS_TABLE")),
+        store=TaskTable(env.text("TASKS_TABLE"), traced=env.flag("STREAMING", False)),
         workflow=state_machine(env),
         clock=lambda: datetime.now(UTC),
         retention=timedelta(days=env.number("TASK_RETENTION_DAYS", 30)),

@@ -28,7 +28,7 @@ def executor() -> Any:
     policy = WebhookPolicy.of(env.flag("ALLOW_INSECURE_WEBHOOKS", False), env.text("ALLOWED_FETCH_CIDRS", ""))
     return Executor(
         agent=importlib.import_module(env.text("AGENT_MODULE")).agent,
-        store=TaskTable(env.text("TASKS_TABLE")),
+        store=TaskTable(env.text("TASKS_TABLE"), traced=env.flag("STREAMING", False)),
         clock=_now,
         sleep=time.sleep,
         on_failure=_step_failed,
@@ -46,7 +46,8 @@ def executor() -> Any:
 def caretaker() -> Caretaker:
     env = Environment(os.environ)
     retention = timedelta(days=env.number("TASK_RETENTION_DAYS", 30))
-    return Caretaker(TaskTable(env.text("TASKS_TABLE")), StateMachine(""), _now, retention)
+    store = TaskTable(env.text("TASKS_TABLE"), traced=env.flag("STREAMING", False))
+    return Caretaker(store, StateMachine(""), _now, retention)
 
 
 @metrics.log_metrics

@@ -39,6 +39,9 @@ class Options:
     auth_mode: str = "NONE"
     public_url: str = ""
     express: bool = False
+    streaming: bool = False
+    stream_seconds: float = 300.0
+    stream_padding: int = 0
 
 
 @dataclass(frozen=True)

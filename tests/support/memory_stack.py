@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +14,16 @@ from harness import ENDPOINT, Options, Reply, Stack
 from a2a_lambda.agent.caretaker import Caretaker
 from a2a_lambda.agent.execution import Executor, StepFailure
 from a2a_lambda.agent.express import Express
+from a2a_lambda.core.operations import StreamReport
 from a2a_lambda.core.ports import Unavailable
 from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
 from a2a_lambda.endpoint.endpoint import Endpoint
-from a2a_lambda.endpoint.http import HttpRequest
+from a2a_lambda.endpoint.http import EventStream, HttpRequest, HttpResponse
 from a2a_lambda.endpoint.jsonrpc import JsonRpc
 from a2a_lambda.endpoint.reception import Reception
 from a2a_lambda.endpoint.rest import Rest
 from a2a_lambda.endpoint.service import AgentService
+from a2a_lambda.endpoint.stream import Streams
 from a2a_lambda.endpoint.tasks import TaskService
 from a2a_lambda.net.webhook_url import WebhookPolicy
 from a2a_lambda.push.configs import PushConfigService
@@ -69,13 +72,29 @@ class MemoryStack(Stack):
             self.time,
             self.time.sleep,
             blocking_seconds=options.blocking_seconds,
+            traced=options.streaming,
+        )
+        self.reports: list[tuple[StreamReport, float]] = []
+        streams = Streams(
+            task_service,
+            options.stream_seconds,
+            options.stream_padding,
+            lambda report, seconds: self.reports.append((report, seconds)),
         )
         agent = options.agent
         reception = Reception(agent.input_modes, agent.extensions, agent.first_look)
-        self.service = AgentService(task_service, push_configs, options.push_notifications, reception)
+        self.service = AgentService(
+            task_service,
+            push_configs,
+            options.push_notifications,
+            reception,
+            streams=streams if options.streaming else None,
+        )
         self.endpoint = Endpoint(
-            JsonRpc([legacy_params.DIALECT, v0_3_params.DIALECT, v1_params.DIALECT], self.service.execute),
-            Rest(v1_params.DIALECT, self.service.execute),
+            JsonRpc(
+                [legacy_params.DIALECT, v0_3_params.DIALECT, v1_params.DIALECT], self.service.execute, options.streaming
+            ),
+            Rest(v1_params.DIALECT, self.service.execute, options.streaming),
             frozenset(extension.uri for extension in agent.extensions),
         )
 
@@ -88,6 +107,22 @@ class MemoryStack(Stack):
         caller: Caller = ALICE,
         query: str = "",
     ) -> Reply:
+        response = self.exchange(method, path, body, headers, caller, query)
+        if isinstance(response, EventStream):
+            return Reply(response.status, dict(response.headers), b"".join(response.frames).decode())
+        return Reply(response.status, dict(response.headers), response.body)
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        body: str | bytes = "",
+        headers: dict[str, str] | None = None,
+        caller: Caller = ALICE,
+        query: str = "",
+        seconds: float = math.inf,
+    ) -> HttpResponse | EventStream:
+        """The response as the endpoint gives it: a stream is not read yet."""
         request = HttpRequest(
             method=method,
             path=path,
@@ -96,10 +131,11 @@ class MemoryStack(Stack):
             headers={name.lower(): value for name, value in (headers or {}).items()},
             query=dict(parse_qsl(query, keep_blank_values=True)),
             body=body.encode() if isinstance(body, str) else body,
+            seconds=seconds,
         )
         exchange = self.endpoint.answer(request)
-        self.fault, response = exchange.fault, exchange.response
-        return Reply(response.status, dict(response.headers), response.body)
+        self.fault = exchange.fault
+        return exchange.response
 
     def executor(self, **changed: Any) -> Executor:
         """An executor as a new execution environment has it."""

@@ -93,5 +93,10 @@ def test_the_caretaker_does_not_pay_for_what_authors_write_with() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_handler_pays_for_streams_before_something_streams(function: str) -> None:
+    assert not ours(function) & {"core.trace", "endpoint.stream", "endpoint.sse"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_handler_is_thin(function: str) -> None:
     assert len((ROOT / "functions" / function / "app.py").read_text().splitlines()) <= 90

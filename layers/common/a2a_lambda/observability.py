@@ -15,12 +15,23 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.constants import MAX_
 from .core.model import dumps, timestamp
 
 if TYPE_CHECKING:
+    from .core.operations import StreamReport
     from .push.notifier import Attempt
 
 logger = Logger()
 metrics = Metrics()
 
-__all__ = ["MetricUnit", "fault", "log_attempts", "logger", "metrics", "put_latencies"]
+__all__ = [
+    "MetricUnit",
+    "fault",
+    "log_attempts",
+    "log_call",
+    "log_card",
+    "log_stream",
+    "logger",
+    "metrics",
+    "put_latencies",
+]
 
 
 def fault(error: BaseException | None) -> dict[str, str]:
@@ -55,6 +66,30 @@ def log_attempts(attempts: Iterable[Attempt], *, first: bool) -> None:
     if failed:
         name = "PushFirstAttemptFailed" if first else "PushRetried"
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=failed)
+
+
+def log_card(path: str, status: int) -> None:
+    """One line and the metric of a request for a card or the keys."""
+    logger.info("card", extra={"path": path, "status": status})
+    metrics.add_metric(name="CardRequests", unit=MetricUnit.Count, value=1)
+
+
+def log_call(method: str, task_id: str, code: int, error: BaseException | None) -> None:
+    """One line and the metric of a call. ``code`` is that of the error which the client got, 0 for none; ``error`` is
+    what went wrong on our side."""
+    logger.info("rpc", extra={"method": method, "task_id": task_id, "code": code, **fault(error)})
+    metrics.add_metric(name="RpcErrors" if code else "RpcCalls", unit=MetricUnit.Count, value=1)
+
+
+def log_stream(report: StreamReport, seconds: float) -> None:
+    """One line and the metrics of a stream that has ended. The metrics of its invocation are out by then."""
+    said = {"task_id": report.task_id, "events": report.events, "seconds": round(seconds, 1), "reason": report.reason}
+    logger.info("stream", extra={**said, **fault(report.fault)})
+    values = {
+        "StreamSeconds": {"Unit": MetricUnit.Seconds.value, "Value": [seconds]},
+        "StreamEvents": {"Unit": MetricUnit.Count.value, "Value": [float(report.events)]},
+    }
+    sys.stdout.write(dumps(metrics.serialize_metric_set(metrics=values)) + "\n")
 
 
 def _lines(attempts: Iterable[Attempt]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from callers import ALICE, BOB, CAROL, DAVE, NOBODY, Caller, iam_role
-from harness import UNKNOWN_TASK, WEBHOOK, Stack
+from harness import UNKNOWN_TASK, WEBHOOK, Options, Stack
 from memory_stack import MemoryStack
 
 from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
@@ -38,13 +38,21 @@ NOT_FOUND: dict[str, Callable[[str], dict[str, Any]]] = {
     "tasks/pushNotificationConfig/list": lambda task: {"id": task},
     "tasks/pushNotificationConfig/delete": lambda task: {"id": task, "pushNotificationConfigId": "theirs"},
 }
+NOT_FOUND_BY_STREAMS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "SubscribeToTask": NOT_FOUND["GetTask"],
+    "SendStreamingMessage": NOT_FOUND["SendMessage"],
+    "message/stream": NOT_FOUND["message/send"],
+    "tasks/resubscribe": NOT_FOUND["tasks/get"],
+    "tasks/sendSubscribe": NOT_FOUND["tasks/send"],
+}
 PAIRS = [(ALICE, BOB), (CAROL, DAVE), (ALICE, CAROL), (ALICE, NOBODY), (NOBODY, CAROL)]
 
 
 def assert_not_found(stack: Stack, method: str, task_id: str, stranger: Caller) -> None:
     version = "1.0" if method[0].isupper() else None
-    theirs = stack.request(method, NOT_FOUND[method](task_id), caller=stranger, version=version)
-    unknown = stack.request(method, NOT_FOUND[method](UNKNOWN_TASK), caller=stranger, version=version)
+    params = {**NOT_FOUND, **NOT_FOUND_BY_STREAMS}[method]
+    theirs = stack.request(method, params(task_id), caller=stranger, version=version)
+    unknown = stack.request(method, params(UNKNOWN_TASK), caller=stranger, version=version)
     assert theirs["error"]["code"] == -32001
     assert theirs == unknown, "the answer tells whether the task exists"
 
@@ -58,6 +66,16 @@ def test_a_task_of_another_owner_is_not_found(
     before = memory.snapshot()
     assert_not_found(memory, method, task_id, stranger)
     assert memory.snapshot() == before
+
+
+@pytest.mark.parametrize(("owner", "stranger"), PAIRS, ids=lambda caller: caller.name)
+@pytest.mark.parametrize("method", NOT_FOUND_BY_STREAMS)
+def test_nobody_can_stream_a_task_of_another_owner(method: str, owner: Caller, stranger: Caller) -> None:
+    stack = MemoryStack(Options(streaming=True))
+    task_id = stack.send(caller=owner)["id"]
+    before = stack.snapshot()
+    assert_not_found(stack, method, task_id, stranger)
+    assert stack.snapshot() == before
 
 
 @pytest.mark.parametrize(("owner", "stranger"), PAIRS[:3], ids=lambda caller: caller.name)
@@ -93,10 +111,9 @@ def test_a_task_of_another_owner_is_in_no_list(stack: Stack, owner: Caller, stra
 def test_every_method_of_every_dialect_that_names_a_task_is_in_the_table_above() -> None:
     dialects = (legacy_params.DIALECT, v0_3_params.DIALECT, v1_params.DIALECT)
     without_a_task = {"ListTasks", "tasks/list", "tasks/pushNotification/list"}
-    not_offered = {"GetExtendedAgentCard", "SendStreamingMessage", "SubscribeToTask"}
-    not_offered |= {"agent/getAuthenticatedExtendedCard", "message/stream", "tasks/resubscribe"}
+    not_offered = {"GetExtendedAgentCard", "agent/getAuthenticatedExtendedCard"}
     methods = {name for dialect in dialects for name in dialect.methods}
-    assert methods - without_a_task - not_offered == set(NOT_FOUND)
+    assert methods - without_a_task - not_offered == set(NOT_FOUND) | set(NOT_FOUND_BY_STREAMS)
 
 
 def test_a_role_sees_its_tasks_in_each_of_its_sessions(stack: Stack) -> None:

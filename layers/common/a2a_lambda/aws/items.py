@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.model import dumps, loads, state_of
 from ..core.records import Cursor, PushConfig, ResumeToken, TaskImage, TaskRecord
+
+if TYPE_CHECKING:
+    from ..core.trace import Write
 
 Item = dict[str, dict[str, Any]]
 
@@ -32,7 +35,7 @@ def task_item(record: TaskRecord) -> Item:
 
 def task_update(record: TaskRecord) -> Item:
     """The attributes that a write of the task sets. ``updatedAt`` is the status timestamp: ListTasks sorts by it."""
-    return {
+    item = {
         "owner": s(record.owner),
         "contextId": s(record.task["contextId"]),
         "ownerContext": s(context_key(record.owner, record.task["contextId"])),
@@ -46,10 +49,18 @@ def task_update(record: TaskRecord) -> Item:
         "openArtifacts": s(dumps(sorted(record.open_artifacts))),
         "expiresAt": n(record.expires_at),
     }
+    if record.trace is not None:
+        from ..core.trace import packed
+
+        item["trace"] = s(dumps(packed(record.trace)))
+    return item
 
 
-def task_record(item: Mapping[str, Mapping[str, Any]]) -> TaskRecord:
-    """The inverse of :func:`task_item`. Raises ``KeyError`` or ``ValueError`` for an item that is none of ours."""
+def task_record(item: Mapping[str, Mapping[str, Any]], traced: bool = False) -> TaskRecord:
+    """The inverse of :func:`task_item`, with the trace if it is ``traced``, an empty one where the item has none.
+
+    Raises ``KeyError``, ``TypeError`` or ``ValueError`` for an item that is none of ours.
+    """
     resume = loads(item["resumeToken"]["S"]) if "resumeToken" in item else None
     image = task_image(item)
     state_of(image.task)  # everybody asks for it, so one that nobody knows is found here
@@ -64,6 +75,7 @@ def task_record(item: Mapping[str, Mapping[str, Any]]) -> TaskRecord:
         expires_at=int(item["expiresAt"]["N"]),
         announcement=image.announcement,
         open_artifacts=image.open_artifacts,
+        trace=_trace(item) if traced else None,
     )
 
 
@@ -76,6 +88,20 @@ def task_image(item: Mapping[str, Mapping[str, Any]]) -> TaskImage:
         (announcement[0], announcement[1]) if announcement else None,
         frozenset(loads(item["openArtifacts"]["S"])),
     )
+
+
+def item_size(item: Mapping[str, Mapping[str, Any]]) -> int:
+    """Roughly the bytes that DynamoDB counts of an item of strings and numbers: what reading it costs."""
+    return sum(len(name) + sum(len(str(value)) for value in typed.values()) for name, typed in item.items())
+
+
+def _trace(item: Mapping[str, Mapping[str, Any]]) -> tuple[Write, ...]:
+    from ..core.trace import unpacked
+
+    try:
+        return unpacked(loads(item["trace"]["S"])) if "trace" in item else ()
+    except (KeyError, TypeError, ValueError):
+        return ()  # only streams need it, and they can do without: the task must go on
 
 
 def context_key(owner: str, context_id: str) -> str:

@@ -7,20 +7,22 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..core.model import TERMINAL
-from ..core.ports import Conflict, Poison, TaskPage, TaskQuery
+from ..core.ports import Conflict, Glimpse, Poison, TaskPage, TaskQuery
 from ..core.records import PushConfig, ResumeToken, TaskRecord
 from .clients import client, code_of, guarded
-from .items import Item, config_item, context_key, n, s, task_item, task_record, task_update
+from .items import Item, config_item, context_key, item_size, n, s, task_item, task_record, task_update
 
 _BATCH = 100
 """Keys that one BatchGetItem takes."""
 
 
 class TaskTable:
-    """``configs_table`` is needed because a task and its inline config are written together."""
+    """``configs_table`` is needed because a task and its inline config are written together. ``traced``: each task
+    carries the trace of its last writes, for streams."""
 
-    def __init__(self, table: str, configs_table: str = "") -> None:
+    def __init__(self, table: str, configs_table: str = "", traced: bool = False) -> None:
         self._table = table
+        self._traced = traced
         self._configs_table = configs_table
 
     @guarded
@@ -51,9 +53,23 @@ class TaskTable:
         """See :class:`~..ports.TaskStore`."""
         answer = client("dynamodb").get_item(TableName=self._table, Key={"taskId": s(task_id)}, ConsistentRead=True)
         try:
-            return task_record(answer["Item"]) if "Item" in answer else None
+            return self._record(answer["Item"]) if "Item" in answer else None
         except (KeyError, TypeError, ValueError) as error:
             raise Poison(task_id) from error
+
+    @guarded
+    def peek(self, task_id: str) -> Glimpse | None:
+        """See :class:`~..ports.TaskStore`."""
+        item = client("dynamodb").get_item(TableName=self._table, Key={"taskId": s(task_id)}).get("Item")
+        if item is None:
+            return None
+        try:
+            return Glimpse(int(item["generation"]["N"]), item_size(item), lambda: self._record(item))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Poison(task_id) from error
+
+    def _record(self, item: Item) -> TaskRecord:
+        return task_record(item, self._traced)
 
     @guarded
     def update(self, record: TaskRecord) -> None:
@@ -102,7 +118,7 @@ class TaskTable:
             if condition_failed(error):
                 return None
             raise
-        return task_record(answer["Attributes"])
+        return self._record(answer["Attributes"])
 
     @guarded
     def query(self, query: TaskQuery) -> TaskPage:
@@ -178,7 +194,7 @@ class TaskTable:
             request = {self._table: {"Keys": pending[:_BATCH]}}
             answer = client("dynamodb").batch_get_item(RequestItems=request)
             for item in answer["Responses"].get(self._table, []):
-                found[item["taskId"]["S"]] = task_record(item)
+                found[item["taskId"]["S"]] = self._record(item)
             pending = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", []) + pending[_BATCH:]
         return tuple(found[task_id] for task_id in task_ids if task_id in found)
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
-from .model import Artifact, Part, Task, dumps
-from .operations import FoundTask, TaskList
+from .model import Artifact, Json, Part, Task, dumps
+from .operations import FoundTask, Stream, TaskList
 from .ports import Blobs
 
 MAX_INLINE = 32_000
@@ -57,9 +58,25 @@ def in_answer(answer: Any, link: Link) -> Any:
     """What the service answers, with links in the tasks of it."""
     if isinstance(answer, FoundTask):
         return replace(answer, task=in_task(answer.task, link))
+    if isinstance(answer, Stream):
+        return replace(answer, first=in_answer(answer.first, link), steps=_in_steps(answer, link))
     if isinstance(answer, TaskList):
         return replace(answer, tasks=[in_task(task, link) for task in answer.tasks])
     return in_task(cast("Task", answer), link) if isinstance(answer, dict) and "artifacts" in answer else answer
+
+
+def _in_steps(stream: Stream, link: Link) -> Generator[Any, None, None]:
+    with closing(stream.steps) as steps:
+        for step in steps:
+            yield step and step._replace(events=tuple((n, _in_event(each, link)) for n, each in step.events))
+
+
+def _in_event(event: Json, link: Link) -> Json:
+    update = event.get("artifactUpdate")
+    if update is None:
+        return event
+    parts = _linked(update["artifact"]["parts"], update["taskId"], link)
+    return {"artifactUpdate": {**update, "artifact": {**update["artifact"], "parts": parts}}}
 
 
 def _linked(parts: list[Part], task_id: str, link: Link) -> list[Part]:

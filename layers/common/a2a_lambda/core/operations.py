@@ -6,11 +6,17 @@ one of the results below; the dialect writes that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
 
 from .model import AuthenticationInfo, Message, Task, TaskState
 from .records import PushConfig
+
+if TYPE_CHECKING:
+    from .trace import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,57 @@ class SendMessage:
     history_length: int | None = None
     push_config: SetPushConfig | None = None
     extensions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMessage:
+    """Section 3.1.2: ``send``, and then the task as it changes. ``seconds`` is how long the answer may take."""
+
+    send: SendMessage
+    seconds: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeToTask:
+    """Section 3.1.6. ``last_event_id`` is the id of the last event that the client has received, "" if none."""
+
+    task_id: str
+    last_event_id: str = ""
+    seconds: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Answer to :class:`StreamMessage` and :class:`SubscribeToTask`.
+
+    ``first`` is the task of ``generation``, or the agent's direct message; None where the stream goes on after an event
+    that the client has. ``steps`` are the writes of the task as they come, None where there was none for a while.
+    ``dialect`` is the one in which the task was sent; ``padding`` the bytes of comment after each event.
+    """
+
+    first: Task | Message | None
+    steps: Generator[Step | None, None, None]
+    task_id: str
+    dialect: str
+    generation: int = 0
+    padding: int = 0
+
+
+EndOfStream = Literal["ended", "asks", "time", "deleted", "unavailable", "failed", "hung up"]
+"""Why a stream ended: with the task, with a question to the client, by its limit, with the task's removal, because the
+table did not answer, by a fault of ours, or because nobody reads any more."""
+
+
+@dataclass(slots=True)
+class StreamReport:
+    """A stream for the log, while it runs: how many events it has sent, why it ended, and what went wrong on our side,
+    if something did."""
+
+    task_id: str
+    began: datetime
+    events: int = 0
+    reason: EndOfStream = "hung up"
+    fault: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +151,16 @@ class DeletePushConfig:
 
 
 Request = (
-    SendMessage | GetTask | ListTasks | CancelTask | SetPushConfig | GetPushConfig | ListPushConfigs | DeletePushConfig
+    SendMessage
+    | StreamMessage
+    | SubscribeToTask
+    | GetTask
+    | ListTasks
+    | CancelTask
+    | SetPushConfig
+    | GetPushConfig
+    | ListPushConfigs
+    | DeletePushConfig
 )
 
 PUSH_OPERATIONS = (SetPushConfig, GetPushConfig, ListPushConfigs, DeletePushConfig)

@@ -50,6 +50,16 @@ class TaskPage:
     positions: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """A task as a look shows it. ``size`` are the bytes of its item; ``read`` gives the record, at a price that a look
+    without news need not pay. It raises ``KeyError``, ``TypeError`` or ``ValueError`` if it cannot be read."""
+
+    generation: int
+    size: int
+    read: Callable[[], TaskRecord]
+
+
 class TaskStore(Protocol):
     """TasksTable."""
 
@@ -61,6 +71,10 @@ class TaskStore(Protocol):
 
     def get(self, task_id: str) -> TaskRecord | None:
         """The task as it is now (a strongly consistent read). Raises :class:`Poison` if it cannot be read."""
+
+    def peek(self, task_id: str) -> Glimpse | None:
+        """The task as it is now or was a moment ago, for half the price of :meth:`get`. None: there is none, or was
+        none a moment ago. Raises :class:`Poison` if it cannot be read."""
 
     def update(self, record: TaskRecord) -> None:
         """Write ``record`` over the generation just before it.

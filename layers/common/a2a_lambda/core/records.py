@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .model import INTERRUPTED, TERMINAL, AuthenticationInfo, Task, TaskState, state_of
+
+if TYPE_CHECKING:
+    from .trace import Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class TaskRecord:
     the client. ``expires_at`` is epoch seconds. ``announcement`` names a config that was
     registered late and has to hear the present state: ``<configId>`` and a nonce; see ``push_configs``.
     ``open_artifacts`` are the ids of artifacts of which more chunks are to come. ``dialect`` is the one in which the
-    task was sent: methods that two dialects share are answered in it.
+    task was sent: methods that two dialects share are answered in it. ``trace`` is what its last writes changed, for
+    streams; None where nothing streams.
     """
 
     task: Task
@@ -66,6 +70,7 @@ class TaskRecord:
     expires_at: int = 0
     announcement: tuple[str, str] | None = None
     open_artifacts: frozenset[str] = frozenset()
+    trace: tuple[Write, ...] | None = None
 
     @property
     def task_id(self) -> str:
@@ -94,7 +99,13 @@ class TaskRecord:
 
     def next(self, task: Task, **changed: Any) -> TaskRecord:
         """The record of the next generation."""
-        return replace(self, task=task, generation=self.generation + 1, **changed)
+        generation = self.generation + 1
+        if self.trace is not None:
+            from .trace import traced  # only where something streams
+
+            artifacts = changed.get("open_artifacts", self.open_artifacts)
+            changed["trace"] = traced(self.trace, self.task, task, generation, artifacts)
+        return replace(self, task=task, generation=generation, **changed)
 
 
 @dataclass(frozen=True, slots=True)

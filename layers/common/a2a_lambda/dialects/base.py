@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ..core.changes import Change
 from ..core.errors import A2AError
+from ..core.model import Json, Message, Task
 from ..core.operations import Request
 
 
@@ -23,11 +24,27 @@ class WebhookDialect(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class StreamForm:
+    """How a stream is written. ``first`` takes the task or message that it begins with, ``event`` an event of
+    :mod:`..core.changes`. ``numbered``: events have ids, and JSON-RPC responses that of their request."""
+
+    first: Callable[[Task | Message], Any]
+    event: Callable[[Json], Any]
+    numbered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
-    """One line of a dialect's translation table: how its parameters are read and its answer is written."""
+    """One line of a dialect's translation table: how its parameters are read and its answer is written.
+
+    ``form`` is there for a method that streams, and takes the name of the dialect in which the task was sent.
+    ``streams_errors``: its clients look for an error in the stream, if a stream is what they accept.
+    """
 
     read: Callable[[dict[str, Any]], Request]
     write: Callable[[Any], Any]
+    form: Callable[[str], StreamForm] | None = None
+    streams_errors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +55,13 @@ class Dialect:
     name: str
     versions: frozenset[str]
     methods: Mapping[str, Method]
+
+
+def streaming(
+    read: Callable[[dict[str, Any]], Request], form: Callable[[str], StreamForm], streams_errors: bool = False
+) -> Method:
+    """A method that streams."""
+    return Method(read, nothing, form, streams_errors)
 
 
 def refused(error: type[A2AError]) -> Method:

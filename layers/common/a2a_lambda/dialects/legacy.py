@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.changes import Change
+from ..core.changes import Change, status_update
 from ..core.model import TERMINAL, Json, Message, Task, TaskStatus, dumps
 from ..core.operations import FoundTask, PushConfigList, TaskList
 from ..core.records import PushConfig
 from . import v0_3
+from .base import StreamForm
 
 NAME = "legacy"
 VERSION = ""
@@ -86,6 +87,35 @@ def notifications(change: Change) -> list[tuple[int, str]]:
         for n, event in enumerate(change.events)
         if "statusUpdate" in event
     ]
+
+
+def stream_event(event: Json) -> Json:
+    """An event of a stream: a status as webhooks have it, an artifact in the same manner."""
+    if "statusUpdate" in event:
+        return _status_event(event["statusUpdate"])
+    update = event["artifactUpdate"]
+    return {
+        "type": "TaskArtifactUpdateEvent",
+        "taskId": update["taskId"],
+        "contextId": update["contextId"],
+        "artifact": update["artifact"],
+        "append": update.get("append", False),
+        "lastChunk": update["lastChunk"],
+    }
+
+
+def _first_status(answer: Task | Message) -> Json:
+    """The task's status as an event, from which clients take the task's id; or the agent's direct message."""
+    return message(answer) if "messageId" in answer else stream_event(status_update(answer))  # type: ignore[arg-type]
+
+
+SENT = StreamForm(_first_status, stream_event, numbered=False)
+"""The stream of ``tasks/sendSubscribe``: events alone."""
+
+
+def resubscribed(sent_in: str) -> StreamForm:
+    """The stream of ``tasks/resubscribe``, which 0.3 has as well: see :func:`found`."""
+    return StreamForm(sent, stream_event, numbered=False) if sent_in == NAME else v0_3.STREAM
 
 
 def _status_event(update: Json) -> Json:

@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, field_validator
 from ..core import operations as ops
 from ..core.model import AuthenticationInfo, Json, Message, Role
 from . import legacy
-from .base import Dialect, Method, nothing
+from .base import Dialect, Method, nothing, streaming
 from .params import Count, Id, MessageParams, OptionalId, OptionalText, Params, PartParams, reader
 
 _ROLES: dict[str, Role] = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
@@ -125,6 +125,12 @@ DIALECT = Dialect(
     versions=frozenset(),
     methods={
         "tasks/send": Method(reader(LegacySend, LegacySend.request), legacy.sent),
+        "tasks/sendSubscribe": streaming(
+            reader(LegacySend, lambda p: ops.StreamMessage(p.request())), lambda _: legacy.SENT, streams_errors=True
+        ),
+        "tasks/resubscribe": streaming(
+            reader(LegacyTask, lambda p: ops.SubscribeToTask(p.id)), legacy.resubscribed, streams_errors=True
+        ),
         "tasks/get": Method(reader(LegacyTask, lambda p: ops.GetTask(p.id, p.history_length)), legacy.found),
         "tasks/list": Method(
             reader(LegacyList, lambda p: ops.ListTasks(p.context_id, page_size=100, include_artifacts=True)),

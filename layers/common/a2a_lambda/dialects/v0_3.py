@@ -8,9 +8,10 @@ SDKs wrap it.
 from __future__ import annotations
 
 from ..core.changes import Change
-from ..core.model import Artifact, Json, Message, Part, Task, TaskStatus, dumps
+from ..core.model import INTERRUPTED, TERMINAL, Artifact, Json, Message, Part, Task, TaskStatus, dumps
 from ..core.operations import FoundTask, PushConfigList
 from ..core.records import PushConfig
+from .base import StreamForm
 
 NAME = VERSION = "0.3"
 CONTENT_TYPE = "application/json"
@@ -108,6 +109,19 @@ def push_config(answer: PushConfig) -> Json:
 def push_config_list(answer: PushConfigList) -> list[Json]:
     """Answer to ``tasks/pushNotificationConfig/list``: a bare array."""
     return [push_config(config) for config in answer.configs]
+
+
+def stream_event(event: Json) -> Json:
+    """An event of a stream (sections 7.2.2 and 7.2.3). ``final`` marks the last one."""
+    if "artifactUpdate" in event:
+        update = event["artifactUpdate"]
+        return {**update, "kind": "artifact-update", "artifact": artifact(update["artifact"])}
+    update = event["statusUpdate"]
+    final = update["status"]["state"] in TERMINAL | INTERRUPTED
+    return {**update, "kind": "status-update", "status": status(update["status"]), "final": final}
+
+
+STREAM = StreamForm(sent, stream_event)
 
 
 def notifications(change: Change) -> list[tuple[int, str]]:

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ..core import operations as ops
-from ..core.errors import ExtendedCardNotConfigured, UnsupportedOperation
+from ..core.errors import ExtendedCardNotConfigured
 from ..core.model import AuthenticationInfo, Json, Message, Part, Role
 from . import v0_3
-from .base import Dialect, Method, nothing, refused
+from .base import Dialect, Method, nothing, refused, streaming
 from .params import AnyPartParams, Base64, Count, Id, MessageParams, OptionalId, OptionalText, Params, reader
 
 _ROLES: dict[str, Role] = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
@@ -200,10 +200,14 @@ DIALECT = Dialect(
     versions=frozenset({v0_3.VERSION}),
     methods={
         "message/send": Method(reader(V03Send, V03Send.request), v0_3.sent),
-        "message/stream": refused(UnsupportedOperation),
+        "message/stream": streaming(
+            reader(V03Send, lambda p: ops.StreamMessage(p.request())), lambda _: v0_3.STREAM, streams_errors=True
+        ),
         "tasks/get": Method(reader(V03Task, lambda p: ops.GetTask(p.id, p.history_length)), v0_3.found),
         "tasks/cancel": Method(reader(V03Task, lambda p: ops.CancelTask(p.id)), v0_3.found),
-        "tasks/resubscribe": refused(UnsupportedOperation),
+        "tasks/resubscribe": streaming(
+            reader(V03Task, lambda p: ops.SubscribeToTask(p.id)), lambda _: v0_3.STREAM, streams_errors=True
+        ),
         "tasks/pushNotificationConfig/set": Method(reader(V03SetPush, V03SetPush.request), v0_3.push_config),
         "tasks/pushNotificationConfig/get": Method(
             reader(V03PushOfTask, lambda p: ops.GetPushConfig(p.id, p.push_notification_config_id)), v0_3.push_config

@@ -6,6 +6,7 @@ from ..core.changes import Change
 from ..core.model import Json, Message, Task, dumps
 from ..core.operations import FoundTask, PushConfigList, TaskList
 from ..core.records import PushConfig
+from .base import StreamForm
 
 NAME = VERSION = "1.0"
 CONTENT_TYPE = "application/a2a+json"
@@ -50,6 +51,10 @@ def push_config_list(answer: PushConfigList) -> Json:
     if answer.next_page_token:
         listed["nextPageToken"] = answer.next_page_token
     return listed
+
+
+STREAM = StreamForm(sent, lambda event: event)
+"""A ``StreamResponse`` for the task or message, and for each event: that of the webhooks."""
 
 
 def notifications(change: Change) -> list[tuple[int, str]]:

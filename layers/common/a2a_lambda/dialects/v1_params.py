@@ -10,7 +10,7 @@ from ..core import operations as ops
 from ..core.errors import InvalidParams, UnsupportedOperation
 from ..core.model import AuthenticationInfo, Json, Message, TaskState, moment, timestamp
 from . import v1
-from .base import Dialect, Method, nothing, refused
+from .base import Dialect, Method, nothing, refused, streaming
 from .params import Count, Id, Int32, MessageParams, OptionalId, OptionalText, Params, PartParams, reader
 
 
@@ -181,9 +181,10 @@ DIALECT = Dialect(
         "DeleteTaskPushNotificationConfig": Method(
             reader(V1ConfigOfTask, lambda p: ops.DeletePushConfig(p.task_id, p.id)), nothing
         ),
-        # The card says that there is no streaming, which a function behind an HTTP API cannot do, and no other card.
+        "SendStreamingMessage": streaming(
+            reader(V1SendMessage, lambda p: ops.StreamMessage(p.request())), lambda _: v1.STREAM
+        ),
+        "SubscribeToTask": streaming(reader(V1CancelTask, lambda p: ops.SubscribeToTask(p.id)), lambda _: v1.STREAM),
         "GetExtendedAgentCard": refused(UnsupportedOperation),
-        "SendStreamingMessage": refused(UnsupportedOperation),
-        "SubscribeToTask": refused(UnsupportedOperation),
     },
 )

@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core.errors import A2AError, InvalidParams, UnsupportedMediaType, VersionNotSupported
-from ..core.operations import PushConfigList, Request, SendMessage
+from ..core.errors import A2AError, InvalidParams, UnsupportedMediaType, UnsupportedOperation, VersionNotSupported
+from ..core.operations import PushConfigList, Request, SendMessage, StreamMessage, SubscribeToTask
 from ..core.records import PushConfig
+from ..dialects.base import Method
 from ..push.delivery_status import DELIVERY_STATUS, delivery_status
-from .http import HttpRequest, HttpResponse
+from .http import EventStream, HttpRequest, HttpResponse
 
 DEFAULT_VERSION = "0.3"
 """What a client without an ``A2A-Version`` speaks (section 3.6.2)."""
@@ -25,7 +26,7 @@ _EXTENSION_HEADERS = ("a2a-extensions", "x-a2a-extensions")
 class Exchange:
     """A response, and what the log says of it: no parameters, no texts of the client's."""
 
-    response: HttpResponse
+    response: HttpResponse | EventStream
     method: str = ""
     task_id: str = ""
     error: A2AError | None = None
@@ -49,6 +50,12 @@ def version_of(request: HttpRequest) -> str | None:
     return version[1] if version else ""
 
 
+def require_streaming(method: Method, streaming: bool) -> None:
+    """Raises :class:`UnsupportedOperation` for a method that streams where nothing does, whatever its parameters."""
+    if method.form is not None and not streaming:
+        raise UnsupportedOperation("This agent does not stream: its card says so")
+
+
 def unsupported_version(supported: frozenset[str]) -> VersionNotSupported:
     """The error that names what would have done."""
     return VersionNotSupported(f"This belongs to A2A version {', '.join(sorted(supported))}: send it as A2A-Version")
@@ -60,9 +67,18 @@ def extensions_of(request: HttpRequest) -> frozenset[str]:
     return frozenset(uri.strip() for uri in listed.split(",")) - {""}
 
 
-def with_extensions(operation: Request, request: HttpRequest) -> Request:
-    """The operation with what the request's headers add to it."""
-    return replace(operation, extensions=extensions_of(request)) if isinstance(operation, SendMessage) else operation
+def in_request(operation: Request, request: HttpRequest) -> Request:
+    """The operation with what the request adds to it beside its parameters."""
+    match operation:
+        case SendMessage():
+            return replace(operation, extensions=extensions_of(request))
+        case StreamMessage():
+            send = replace(operation.send, extensions=extensions_of(request))
+            return StreamMessage(send, seconds=request.seconds)
+        case SubscribeToTask():
+            last = request.headers.get("last-event-id", "")
+            return replace(operation, last_event_id=last, seconds=request.seconds)
+    return operation
 
 
 def with_delivery_status(result: Any, answer: Any, request: HttpRequest) -> Any:

@@ -27,6 +27,7 @@ class Stack:
     auth_mode: str = "NONE"
     jwt_issuer: str = ""
     jwks_uri: str = ""
+    streaming: bool = False
 
 
 def v1_card(agent: Agent, stack: Stack, base_url: str) -> Card:
@@ -92,7 +93,7 @@ def legacy_card(agent: Agent, stack: Stack, base_url: str) -> Card:
 
 def _capabilities(agent: Agent, stack: Stack) -> Card:
     capabilities: Card = {
-        "streaming": False,
+        "streaming": stack.streaming,
         "pushNotifications": stack.push_notifications,
         "extendedAgentCard": False,
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,8 @@ ANONYMOUS = "anonymous"
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """``headers`` have names in lower case; ``path`` starts with a slash and is not decoded; ``owner`` is who called,
-    as the authorizer says; ``base_url`` is the endpoint as clients reach it, without a trailing slash."""
+    as the authorizer says; ``base_url`` is the endpoint as clients reach it, without a trailing slash; ``seconds`` is
+    how long the answer may take."""
 
     method: str
     path: str
@@ -23,6 +25,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,16 @@ class HttpResponse:
     status: int
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """A response whose body is sent frame by frame, as the frames come. Who sends it closes ``frames`` when nobody
+    reads any more."""
+
+    status: int
+    headers: Mapping[str, str]
+    frames: Iterator[bytes]
 
 
 def json_response(

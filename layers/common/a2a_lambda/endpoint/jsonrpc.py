@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..core.errors import A2AError, InternalError, InvalidParams, InvalidRequest, MethodNotFound
-from ..core.operations import Request
+from ..core.errors import A2AError, InternalError, InvalidParams, InvalidRequest, MethodNotFound, UnsupportedOperation
+from ..core.operations import Request, Stream
 from ..core.strict_json import loads
 from ..dialects.base import Dialect, Method
 from .binding import (
     DEFAULT_VERSION,
     Exchange,
     error_details,
+    in_request,
     named_task,
     require_json,
+    require_streaming,
     unsupported_version,
     version_of,
     with_delivery_status,
-    with_extensions,
 )
-from .http import HttpRequest, HttpResponse, json_response
+from .http import EventStream, HttpRequest, HttpResponse, json_response
 
 
 class JsonRpc:
-    """Answers requests with ``execute``, which takes the owner and the operation and gives the canonical answer."""
+    """Answers requests with ``execute``, which takes the owner and the operation and gives the canonical answer.
+    ``streaming``: methods that stream are not refused."""
 
-    def __init__(self, dialects: Iterable[Dialect], execute: Callable[[str, Request], Any]) -> None:
+    def __init__(
+        self, dialects: Iterable[Dialect], execute: Callable[[str, Request], Any], streaming: bool = False
+    ) -> None:
+        self._streaming = streaming
         self._methods: dict[str, list[tuple[Dialect, Method]]] = {}
         for dialect in dialects:
             for name, method in dialect.methods.items():
@@ -34,9 +39,10 @@ class JsonRpc:
         self._execute = execute
 
     def answer(self, request: HttpRequest) -> Exchange:
-        """Always a JSON-RPC response with HTTP status 200, whatever came in."""
+        """Always a JSON-RPC response with HTTP status 200, or a stream of them, whatever came in."""
         call_id: Any = None
         method_name = task_id = ""
+        method: Method | None = None
         try:
             require_json(request)
             envelope = loads(request.body)
@@ -45,18 +51,26 @@ class JsonRpc:
             call_id = _id(envelope)
             method_name, params = _call(envelope)
             method = self._method(method_name, version_of(request))
-            operation = with_extensions(method.read(params), request)
+            require_streaming(method, self._streaming)
+            operation = in_request(method.read(params), request)
             task_id = named_task(operation)
             answer = self._execute(request.owner, operation)
+            if isinstance(answer, Stream):
+                return Exchange(_event_stream(call_id, method, answer), method_name, answer.task_id)
             result = with_delivery_status(method.write(answer), answer, request)
             task_id = task_id or _task_id(answer)
             return Exchange(json_response({"jsonrpc": "2.0", "id": call_id, "result": result}), method_name, task_id)
         except A2AError as error:
-            return Exchange(_error_response(call_id, error), _known(method_name, self._methods), task_id, error)
+            response = _error_response(call_id, error)
+            if method is not None and _in_stream(method, request, error):
+                response = _as_event(response)
+            return Exchange(response, _known(method_name, self._methods), task_id, error)
         except Exception as fault:  # noqa: BLE001
             # The rim of the system: whatever failed, the client gets an answer, and no internals with it.
             internal = InternalError()
             response = _error_response(call_id, internal)
+            if method is not None and _in_stream(method, request, internal):
+                response = _as_event(response)
             return Exchange(response, _known(method_name, self._methods), task_id, internal, fault)
 
     def _method(self, name: str, version: str | None) -> Method:
@@ -83,6 +97,30 @@ def error_object(error: A2AError) -> dict[str, Any]:
 
 def _error_response(call_id: Any, error: A2AError) -> HttpResponse:
     return json_response({"jsonrpc": "2.0", "id": call_id, "error": error_object(error)})
+
+
+def _event_stream(call_id: Any, method: Method, stream: Stream) -> EventStream:
+    from .sse import event_stream  # only where something streams
+
+    assert method.form is not None
+    form = method.form(stream.dialect)
+    envelope = {"jsonrpc": "2.0", **({"id": call_id} if form.numbered else {})}
+    return event_stream(
+        stream,
+        form,
+        lambda result: {**envelope, "result": result},
+        lambda _: {**envelope, "error": error_object(InternalError())},
+    )
+
+
+def _in_stream(method: Method, request: HttpRequest, error: A2AError) -> bool:
+    """Whether the client looks for this error in a stream. That nothing can be streamed is said without one."""
+    accepted = "text/event-stream" in request.headers.get("accept", "").lower()
+    return method.streams_errors and accepted and not isinstance(error, UnsupportedOperation)
+
+
+def _as_event(response: HttpResponse) -> HttpResponse:
+    return HttpResponse(200, f"data: {response.body}\n\n", {"content-type": "text/event-stream"})
 
 
 def _id(envelope: dict[str, Any]) -> Any:

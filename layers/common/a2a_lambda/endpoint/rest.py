@@ -8,21 +8,22 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..core.errors import A2AError, InternalError, InvalidRequest, MethodNotFound
-from ..core.operations import Request
+from ..core.operations import Request, Stream
 from ..core.strict_json import loads
-from ..dialects.base import Dialect
+from ..dialects.base import Dialect, Method
 from .binding import (
     DEFAULT_VERSION,
     Exchange,
     error_details,
+    in_request,
     named_task,
     require_json,
+    require_streaming,
     unsupported_version,
     version_of,
     with_delivery_status,
-    with_extensions,
 )
-from .http import HttpRequest, HttpResponse, json_response
+from .http import EventStream, HttpRequest, HttpResponse, json_response
 
 CONTENT_TYPE = "application/a2a+json"
 
@@ -49,7 +50,8 @@ _FLAGS = {"true": True, "false": False}
 class Rest:
     """Answers requests with the methods of ``dialect`` and ``execute``, as :class:`~.jsonrpc.JsonRpc` does."""
 
-    def __init__(self, dialect: Dialect, execute: Callable[[str, Request], Any]) -> None:
+    def __init__(self, dialect: Dialect, execute: Callable[[str, Request], Any], streaming: bool = False) -> None:
+        self._streaming = streaming
         self._dialect = dialect
         self._execute = execute
 
@@ -61,9 +63,12 @@ class Rest:
             if (version_of(request) or DEFAULT_VERSION) not in self._dialect.versions:
                 raise unsupported_version(self._dialect.versions)
             method = self._dialect.methods[name]
-            operation = with_extensions(method.read({**_parameters(request), **inserted}), request)
+            require_streaming(method, self._streaming)
+            operation = in_request(method.read({**_parameters(request), **inserted}), request)
             task_id = named_task(operation)
             answer = self._execute(request.owner, operation)
+            if isinstance(answer, Stream):
+                return Exchange(_event_stream(method, answer), name, answer.task_id)
             result = with_delivery_status(method.write(answer), answer, request)
             # google.protobuf.Empty is an empty object.
             return Exchange(_response(request, {} if result is None else result), name, task_id)
@@ -109,6 +114,10 @@ def _response(request: HttpRequest, value: Any, status: int = 200) -> HttpRespon
 
 
 def _error_response(request: HttpRequest, error: A2AError) -> HttpResponse:
+    return _response(request, _error_object(error), error.http_status)
+
+
+def _error_object(error: A2AError) -> dict[str, Any]:
     """``google.rpc.Status`` as JSON (section 11.6)."""
     status = {
         "code": error.http_status,
@@ -116,4 +125,13 @@ def _error_response(request: HttpRequest, error: A2AError) -> HttpResponse:
         "message": str(error),
         "details": error_details(error),
     }
-    return _response(request, {"error": status}, error.http_status)
+    return {"error": status}
+
+
+def _event_stream(method: Method, stream: Stream) -> EventStream:
+    from .sse import event_stream  # only where something streams
+
+    assert method.form is not None
+    return event_stream(
+        stream, method.form(stream.dialect), lambda event: event, lambda _: _error_object(InternalError())
+    )

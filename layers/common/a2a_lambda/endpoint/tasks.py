@@ -44,6 +44,7 @@ class TaskService:
     """Answers a caller, who is known by ``owner``. Another owner's task does not exist for it.
 
     ``blocking_seconds`` bounds how long a blocking send waits; ``sleep`` and ``clock`` are injected for tests.
+    ``traced``: tasks carry a trace of their writes, for streams.
     """
 
     store: TaskStore
@@ -53,6 +54,7 @@ class TaskService:
     sleep: Callable[[float], None]
     retention: timedelta = timedelta(days=30)
     blocking_seconds: float = 20.0
+    traced: bool = False
 
     def send(self, owner: str, request: SendMessage) -> Task | Message:
         """Start a task with a message, or go on with one (``message.taskId``).
@@ -60,12 +62,16 @@ class TaskService:
         Raises :class:`TaskNotFound`, :class:`InvalidParams` (a wrong context, a refused webhook URL),
         :class:`UnsupportedOperation` (the task has ended). A refused request writes nothing.
         """
-        if request.push_config is not None:
-            self.push_configs.check(request.push_config)
-        record = self._follow_up(owner, request) if "taskId" in request.message else self._create(owner, request)
+        record = self.begun(owner, request)
         if request.blocking:
             record = self._wait(record)
         return with_history_length(record.task, request.history_length)
+
+    def begun(self, owner: str, request: SendMessage) -> TaskRecord:
+        """The task as the message leaves it. Raises as :meth:`send` does."""
+        if request.push_config is not None:
+            self.push_configs.check(request.push_config)
+        return self._follow_up(owner, request) if "taskId" in request.message else self._create(owner, request)
 
     def get(self, owner: str, request: GetTask) -> FoundTask:
         """The task as it is now. Raises :class:`TaskNotFound`."""
@@ -152,6 +158,7 @@ class TaskService:
             dialect=request.dialect,
             created_at=now,
             expires_at=expiry(now, False, self.retention),
+            trace=() if self.traced else None,
         )
 
     def _write_new(self, record: TaskRecord, configs: Sequence[PushConfig]) -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from ..core.ports import Conflict, QueuedNotification, TaskPage, TaskQuery
+from ..core.model import dumps
+from ..core.ports import Conflict, Glimpse, QueuedNotification, TaskPage, TaskQuery
 from ..core.records import PushConfig, ResumeToken, TaskRecord
 
 
@@ -51,6 +52,11 @@ class MemoryTasks:
     def get(self, task_id: str) -> TaskRecord | None:
         """See :class:`~.ports.TaskStore`."""
         return self.records.get(task_id)
+
+    def peek(self, task_id: str) -> Glimpse | None:
+        """See :class:`~.ports.TaskStore`."""
+        record = self.records.get(task_id)
+        return Glimpse(record.generation, len(dumps(record.task)), lambda: record) if record is not None else None
 
     def update(self, record: TaskRecord) -> None:
         """See :class:`~.ports.TaskStore`."""
