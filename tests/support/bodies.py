@@ -103,6 +103,21 @@ def valid(random: Random, task_ids: list[str]) -> tuple[str, str | None, Any]:
     return random.choice(choices)
 
 
+def valid_stream(random: Random, task_ids: list[str]) -> tuple[str, str | None, Any]:
+    """The same, of the methods that stream."""
+    while True:
+        method, version, params = valid(random, task_ids)
+        match method:
+            case "SendStreamingMessage" | "SubscribeToTask" | "message/stream" | "tasks/resubscribe":
+                return method, version, params
+            case "SendMessage":
+                return "SendStreamingMessage", version, params
+            case "message/send":
+                return "message/stream", version, params
+            case "tasks/send":
+                return "tasks/sendSubscribe", version, params
+
+
 def envelope(random: Random, method: str, params: Any) -> dict[str, Any]:
     """A JSON-RPC request."""
     return {"jsonrpc": "2.0", "id": random.choice([1, "a", None]), "method": method, "params": copy.deepcopy(params)}
