@@ -131,7 +131,7 @@ def test_a_delivery_clears_the_failures_and_a_burial_keeps_them(stack: CloudStac
     )
     stack.configs.record_failure(config(), failed)
     assert stack.configs.settle(failed, 2, None)
-    assert stack.configs.of_task("t")[0] == replace(failed, settled_through=2)
+    assert stack.configs.of_task("t")[0] == replace(failed, settled_through=2, dead_letters=1)
     assert stack.configs.settle(replace(failed, settled_through=2), 3, NOW)
     cleared = stack.configs.of_task("t")[0]
     assert (cleared.attempts, cleared.failing_since, cleared.next_attempt_at, cleared.last_error) == (

@@ -5,12 +5,12 @@ A task's document is one string and not nested attributes: it is ten times cheap
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..core.model import dumps, loads, state_of
-from ..core.records import Cursor, PushConfig, ResumeToken, TaskImage, TaskRecord
+from ..core.records import Cursor, FailedAttempt, PushConfig, ResumeToken, TaskImage, TaskRecord
 
 if TYPE_CHECKING:
     from ..core.trace import Write
@@ -186,7 +186,26 @@ def push_config(item: Mapping[str, Mapping[str, Any]]) -> PushConfig:
         last_attempt_at=_moment(item, "lastAttemptAt"),
         last_error=item["lastError"]["S"] if "lastError" in item else None,
         expires_at=int(item["expiresAt"]["N"]),
+        paused_until=_moment(item, "pausedUntil"),
+        recent_failures=_failures(item),
+        dead_letters=int(item["deadLetters"]["N"]) if "deadLetters" in item else 0,
     )
+
+
+def failures_attribute(failures: Iterable[FailedAttempt]) -> dict[str, Any]:
+    """The attribute ``recentFailures``."""
+    return s(dumps([[failed.at.isoformat(), *failed[1:]] for failed in failures]))
+
+
+def _failures(item: Mapping[str, Mapping[str, Any]]) -> tuple[FailedAttempt, ...]:
+    try:
+        stored = loads(item["recentFailures"]["S"]) if "recentFailures" in item else []
+        return tuple(
+            FailedAttempt(datetime.fromisoformat(at), str(event), str(error), int(milliseconds))
+            for at, event, error, milliseconds in stored
+        )
+    except (KeyError, TypeError, ValueError):
+        return ()  # only operators look at it: no webhook waits because of it
 
 
 def _moment(item: Mapping[str, Mapping[str, Any]], name: str) -> datetime | None:

@@ -11,12 +11,13 @@ from ..core.model import dumps
 from ..core.ports import Conflict, Poison
 from ..core.records import PushConfig, TaskRecord
 from .clients import client, guarded
-from .items import Item, config_item, config_update, n, push_config, s
+from .items import Item, config_item, config_update, failures_attribute, n, push_config, s
 from .task_table import condition_failed, lost
 
 _FAILURE_FIELDS = "attempts, failingSince, nextAttemptAt, lastError"
 _FAIL = (
-    "SET attempts = :attempts, failingSince = :since, lastAttemptAt = :at, nextAttemptAt = :next, lastError = :error"
+    "SET attempts = :attempts, failingSince = :since, lastAttemptAt = :at, nextAttemptAt = :next, lastError = :error, "
+    "recentFailures = :recent"
 )
 _REVISION = "revision = :revision"
 
@@ -142,6 +143,9 @@ class PushConfigTable:
             assignments.append("lastAttemptAt = :at")
             values[":at"] = s(delivered_at.isoformat())
             clear = f" REMOVE {_FAILURE_FIELDS}"
+        elif assignments:  # given up, and not delivered
+            clear = " ADD deadLetters :one"
+            values[":one"] = n(1)
         return not assignments or self._update(config, f"SET {', '.join(assignments)}{clear}", values, condition)
 
     @guarded
@@ -153,6 +157,19 @@ class PushConfigTable:
     def reopen(self, config: PushConfig, mark: str) -> None:
         """See :class:`~..ports.PushConfigStore`."""
         self._update(config, f"SET redriven = :mark REMOVE {_FAILURE_FIELDS}", {":mark": s(mark)})
+
+    @guarded
+    def pause(self, config: PushConfig, until: datetime | None) -> bool:
+        """See :class:`~..ports.PushConfigStore`."""
+        if until is None:
+            return self._update(config, f"REMOVE pausedUntil, {_FAILURE_FIELDS}", {})
+        values = {":until": s(until.isoformat())}
+        return self._update(config, f"SET pausedUntil = :until REMOVE {_FAILURE_FIELDS}", values)
+
+    @guarded
+    def count_dead(self, config: PushConfig) -> None:
+        """See :class:`~..ports.PushConfigStore`."""
+        self._update(config, "ADD deadLetters :one", {":one": n(1)})
 
     @guarded
     def close(self, config: PushConfig, mark: str) -> None:
@@ -259,6 +276,7 @@ def _failure(failed: PushConfig) -> tuple[str, Item]:
             ":next": s(failed.next_attempt_at.isoformat()),
             ":at": s(failed.last_attempt_at.isoformat()),
             ":error": s(failed.last_error or ""),
+            ":recent": failures_attribute(failed.recent_failures),
         },
     )
 

@@ -137,6 +137,13 @@ class PushConfigStore(Protocol):
         """What was given up comes back as the message of this mark: what follows waits behind it. The failure fields
         are cleared."""
 
+    def pause(self, config: PushConfig, until: datetime | None) -> bool:
+        """Have no attempts made before this moment, or (None) at once again. The schedule starts anew: the failure
+        fields are cleared. False if this incarnation is gone."""
+
+    def count_dead(self, config: PushConfig) -> None:
+        """One more notification was given up whose generation is not settled by it (``settle`` counts the others)."""
+
     def close(self, config: PushConfig, mark: str) -> None:
         """The message of this mark is dealt with: nothing waits for it any more. Nothing happens if another one has
         come back since."""

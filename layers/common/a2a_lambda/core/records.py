@@ -38,6 +38,16 @@ class ResumeToken:
     run: int
 
 
+class FailedAttempt(NamedTuple):
+    """One attempt at a webhook that failed, as its config keeps it for operators. ``error`` as in ``last_error``."""
+
+    at: datetime
+    event: str
+    """``<generation>.<n>``, as in the webhook-id."""
+    error: str
+    milliseconds: int
+
+
 class TaskImage(NamedTuple):
     """A task as a record of the table's stream shows it: what its webhooks may hear of, and not how its agent goes on.
     The fields are those of :class:`TaskRecord`."""
@@ -119,7 +129,9 @@ class PushConfig:
     retries, which belongs to the config and not to a message. ``delivered_through`` and ``last_attempt_at`` know of the
     attempts that were recorded; a first attempt that succeeds writes nothing. ``event_types`` is what a
     legacy client named; it is kept for its answers and selects nothing. ``redriven`` is the mark of the last message
-    that an operator brought back, while that one waits: it is behind the cursor, which never sinks.
+    that an operator brought back, while that one waits: it is behind the cursor, which never sinks. Until
+    ``paused_until`` an operator has no attempts made; a failure from before does not count afterwards.
+    ``recent_failures`` are the last failed attempts, the latest last. ``dead_letters`` counts what was given up so far.
     """
 
     task_id: str
@@ -143,6 +155,18 @@ class PushConfig:
     last_attempt_at: datetime | None = None
     last_error: str | None = None
     expires_at: int = 0
+    paused_until: datetime | None = None
+    recent_failures: tuple[FailedAttempt, ...] = ()
+    dead_letters: int = 0
+
+    def paused(self, now: datetime) -> bool:
+        """Whether an operator has stopped all attempts for now. Events queue meanwhile."""
+        return self.paused_until is not None and now < self.paused_until
+
+    def not_before(self, now: datetime) -> datetime | None:
+        """The moment before which no attempt is to be made, by an operator's pause or the schedule; None: now."""
+        moments = [moment for moment in (self.paused_until, self.next_attempt_at) if moment is not None and now < moment]
+        return max(moments, default=None)
 
     @property
     def backlogged(self) -> bool:

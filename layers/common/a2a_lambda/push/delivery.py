@@ -14,12 +14,15 @@ from typing import NamedTuple
 
 from ..core.changes import Change
 from ..core.ports import QueuedNotification
-from ..core.records import PushConfig
+from ..core.records import FailedAttempt, PushConfig
 from . import schedule
 from .outcome import Answer, Outcome
 from .webhook import webhook_id
 
 HORIZON = timedelta(seconds=schedule.HORIZON)
+
+KEPT_FAILURES = 8
+"""Failed attempts that a config keeps for operators: less than 1 kB of its item, and written with the failure."""
 
 
 class Notification(NamedTuple):
@@ -90,14 +93,22 @@ def queued(config: PushConfig, waiting: Iterable[Notification]) -> list[QueuedNo
 
 
 def failed(
-    config: PushConfig, answer: Answer, now: datetime, delay: Callable[[int, float | None], int] = schedule.delay
+    config: PushConfig,
+    answer: Answer,
+    now: datetime,
+    delay: Callable[[int, float | None], int] = schedule.delay,
+    event: str = "",
 ) -> PushConfig:
-    """The config after one more failure. The schedule is the config's: what waits behind does not start anew."""
-    attempts = config.attempts + 1
+    """The config after one more failure, that of this ``event`` (``<generation>.<n>``). The schedule is the config's:
+    what waits behind does not start anew. A pause since the last failure does."""
+    since = None if _before_pause(config) else config.failing_since
+    attempts = config.attempts + 1 if since is not None else 1
+    attempt = FailedAttempt(now, event, reason(answer), round(answer.seconds * 1000))
     return replace(
         config,
         attempts=attempts,
-        failing_since=config.failing_since or now,
+        failing_since=since or now,
+        recent_failures=(*config.recent_failures, attempt)[-KEPT_FAILURES:],
         last_attempt_at=now,
         next_attempt_at=now + timedelta(seconds=delay(attempts, answer.retry_after)),
         last_error=reason(answer),
@@ -108,7 +119,16 @@ def exhausted(config: PushConfig, horizon: timedelta = HORIZON) -> bool:
     """Whether the webhook has failed for the whole horizon: the latest attempt, too, which was made after it."""
     if config.failing_since is None or config.last_attempt_at is None:
         return False
+    if _before_pause(config):
+        return False
     return config.last_attempt_at - config.failing_since >= horizon
+
+
+def _before_pause(config: PushConfig) -> bool:
+    """Whether the failures are from before a pause. The one who pauses clears them, but an attempt that was under way
+    then may write its failure afterwards: three days of pause must not count as three days of failing."""
+    paused, since = config.paused_until, config.failing_since
+    return paused is not None and since is not None and since < paused
 
 
 def reason(answer: Answer) -> str:

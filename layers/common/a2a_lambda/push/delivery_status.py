@@ -29,6 +29,8 @@ def delivery_status(config: PushConfig) -> Json:
         "lastAttempt": config.last_attempt_at,
         "nextAttempt": config.next_attempt_at,
     }
+    if config.paused_until is not None:
+        moments["pausedUntil"] = config.paused_until
     status |= {name: timestamp(moment) for name, moment in moments.items() if moment is not None}
     if config.last_error:
         status["lastError"] = config.last_error

@@ -178,8 +178,8 @@ class Notifier:
         return [_Delivery(config, events[config.config_id]) for config in configs if events[config.config_id]]
 
     def _direct(self, config: PushConfig, now: datetime) -> bool:
-        """Whether a first attempt may be made: nothing waits, and the host did not just hang."""
-        return not config.backlogged and self._hanging.until(config, now) is None
+        """Whether a first attempt may be made: nothing waits, no operator paused it, and the host did not just hang."""
+        return not config.backlogged and not config.paused(now) and self._hanging.until(config, now) is None
 
     def _first_attempt(self, deliveries: Sequence[_Delivery], report: Report) -> None:
         if not deliveries:
@@ -259,7 +259,8 @@ class Notifier:
         last = delivery.answers[-1] if delivery.answers else None
         if last is None or last.outcome is not Outcome.RETRY or last.error == "timeout":
             return None
-        return failed(delivery.config, last, self._clock(), self._delay)
+        event = delivery.events[len(delivery.answers) - 1]
+        return failed(delivery.config, last, self._clock(), self._delay, f"{event.generation}.{event.n}")
 
     def _remove(self, configs: Sequence[PushConfig], until: datetime) -> set[str]:
         """The task has expired, and its configs go with it."""

@@ -75,10 +75,11 @@ class Redeliverer:
         if message.generation <= config.settled_through and not message.redrive:
             return Redelivery("dropped")
         now = self.clock()
-        if config.next_attempt_at is not None and now < config.next_attempt_at:
-            if exhausted(config, self.horizon):
+        not_before = config.not_before(now)
+        if not_before is not None:
+            if not config.paused(now) and exhausted(config, self.horizon):
                 return self._bury(config, message, config.last_error or "", None)
-            return Redelivery("deferred", _until(config.next_attempt_at, now))
+            return Redelivery("deferred", _until(not_before, now))
         identity = webhook_id(config, message.generation, message.n, message.nonce)
         if self.acknowledged.has(config, identity):  # only the cursor could not be written
             return self._delivered(config, message, None)
@@ -117,7 +118,7 @@ class Redeliverer:
             return Redelivery("gone", None, tried)
         if answer.outcome is Outcome.GIVE_UP:
             return self._bury(config, message, reason(answer), tried)
-        changed = failed(config, answer, self.clock(), self.delay)
+        changed = failed(config, answer, self.clock(), self.delay, f"{message.generation}.{message.n}")
         if not self.configs.record_failure(config, changed):
             return Redelivery("deferred", _SOON, tried)
         if exhausted(changed, self.horizon):
@@ -130,6 +131,8 @@ class Redeliverer:
         self.dead_letters.send(message, f"{why}; given up at {timestamp(self.clock())}")
         if message.last and not self.configs.settle(config, message.generation, None):
             return Redelivery("deferred", _SOON, tried)  # set again just now: the new webhook shall have its chance
+        if not message.last and not message.redrive:
+            self.configs.count_dead(config)
         self._close(config, message)
         return Redelivery("dead", None, tried)
 

@@ -120,6 +120,9 @@ class MemoryPushConfigs:
                 queued_through=current.queued_through,
                 delivered_through=current.delivered_through,
                 redriven=current.redriven,
+                paused_until=current.paused_until,
+                recent_failures=current.recent_failures,
+                dead_letters=current.dead_letters,
                 last_attempt_at=current.last_attempt_at,
             )
         self.items[key] = config
@@ -174,6 +177,8 @@ class MemoryPushConfigs:
                 delivered_through=generation if advances else settled.delivered_through,
                 last_attempt_at=delivered_at,
             )
+        elif advances:
+            settled = replace(settled, dead_letters=settled.dead_letters + 1)
         self._put(settled)
         return True
 
@@ -188,6 +193,19 @@ class MemoryPushConfigs:
         current = self._current(config)
         if current is not None:
             self._put(replace(_recovered(current), redriven=mark))
+
+    def pause(self, config: PushConfig, until: datetime | None) -> bool:
+        """See :class:`~.ports.PushConfigStore`."""
+        current = self._current(config)
+        if current is not None:
+            self._put(replace(_recovered(current), paused_until=until))
+        return current is not None
+
+    def count_dead(self, config: PushConfig) -> None:
+        """See :class:`~.ports.PushConfigStore`."""
+        current = self._current(config)
+        if current is not None:
+            self._put(replace(current, dead_letters=current.dead_letters + 1))
 
     def close(self, config: PushConfig, mark: str) -> None:
         """See :class:`~.ports.PushConfigStore`."""
@@ -208,6 +226,7 @@ class MemoryPushConfigs:
                 next_attempt_at=failed.next_attempt_at,
                 last_attempt_at=failed.last_attempt_at,
                 last_error=failed.last_error,
+                recent_failures=failed.recent_failures,
             )
         )
         return True
