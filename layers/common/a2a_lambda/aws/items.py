@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..core.model import dumps, loads, state_of
-from ..core.records import Cursor, FailedAttempt, PushConfig, ResumeToken, TaskImage, TaskRecord
+from ..core.records import Cursor, FailedAttempt, PushConfig, ResumeToken, StatusChange, TaskImage, TaskRecord
 
 if TYPE_CHECKING:
     from ..core.trace import Write
@@ -49,6 +49,8 @@ def task_update(record: TaskRecord) -> Item:
         "openArtifacts": s(dumps(sorted(record.open_artifacts))),
         "expiresAt": n(record.expires_at),
     }
+    if record.timeline:
+        item["timeline"] = s(dumps([[change.milliseconds, _short(change.state)] for change in record.timeline]))
     if record.trace is not None:
         from ..core.trace import packed
 
@@ -76,6 +78,7 @@ def task_record(item: Mapping[str, Mapping[str, Any]], traced: bool = False) -> 
         announcement=image.announcement,
         open_artifacts=image.open_artifacts,
         trace=_trace(item) if traced else None,
+        timeline=_timeline(item),
     )
 
 
@@ -93,6 +96,21 @@ def task_image(item: Mapping[str, Mapping[str, Any]]) -> TaskImage:
 def item_size(item: Mapping[str, Mapping[str, Any]]) -> int:
     """Roughly the bytes that DynamoDB counts of an item of strings and numbers: what reading it costs."""
     return sum(len(name) + sum(len(str(value)) for value in typed.values()) for name, typed in item.items())
+
+
+_STATE = "TASK_STATE_"
+
+
+def _short(state: str) -> str:
+    return state.removeprefix(_STATE).lower()
+
+
+def _timeline(item: Mapping[str, Mapping[str, Any]]) -> tuple[StatusChange, ...]:
+    try:
+        stored = loads(item["timeline"]["S"]) if "timeline" in item else []
+        return tuple(StatusChange(int(milliseconds), _STATE + state.upper()) for milliseconds, state in stored)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ()  # only operators look at it: the task must go on
 
 
 def _trace(item: Mapping[str, Mapping[str, Any]]) -> tuple[Write, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .model import INTERRUPTED, TERMINAL, AuthenticationInfo, Task, TaskState, state_of
+from .model import INTERRUPTED, TERMINAL, AuthenticationInfo, Task, TaskState, moment, state_of
 
 if TYPE_CHECKING:
     from .trace import Write
@@ -38,6 +38,17 @@ class ResumeToken:
     run: int
 
 
+FIRST_CHANGES, LATEST_CHANGES = 4, 12
+"""Changes of state that a task keeps: sixteen are less than 400 bytes of its item, the two of a usual task are 45."""
+
+
+class StatusChange(NamedTuple):
+    """A change of a task's state. ``milliseconds`` since the task was created."""
+
+    milliseconds: int
+    state: str
+
+
 class FailedAttempt(NamedTuple):
     """One attempt at a webhook that failed, as its config keeps it for operators. ``error`` as in ``last_error``."""
 
@@ -67,7 +78,8 @@ class TaskRecord:
     registered late and has to hear the present state: ``<configId>`` and a nonce; see ``push_configs``.
     ``open_artifacts`` are the ids of artifacts of which more chunks are to come. ``dialect`` is the one in which the
     task was sent: methods that two dialects share are answered in it. ``trace`` is what its last writes changed, for
-    streams; None where nothing streams.
+    streams; None where nothing streams. ``timeline`` are its changes of state since it was created, the first ones and
+    the latest, for operators.
     """
 
     task: Task
@@ -81,6 +93,7 @@ class TaskRecord:
     announcement: tuple[str, str] | None = None
     open_artifacts: frozenset[str] = frozenset()
     trace: tuple[Write, ...] | None = None
+    timeline: tuple[StatusChange, ...] = ()
 
     @property
     def task_id(self) -> str:
@@ -110,12 +123,19 @@ class TaskRecord:
     def next(self, task: Task, **changed: Any) -> TaskRecord:
         """The record of the next generation."""
         generation = self.generation + 1
+        if task["status"]["state"] != self.task["status"]["state"]:
+            changed["timeline"] = self._timeline(task)
         if self.trace is not None:
             from .trace import traced  # only where something streams
 
             artifacts = changed.get("open_artifacts", self.open_artifacts)
             changed["trace"] = traced(self.trace, self.task, task, generation, artifacts)
         return replace(self, task=task, generation=generation, **changed)
+
+    def _timeline(self, task: Task) -> tuple[StatusChange, ...]:
+        since = moment(task["status"]["timestamp"]) - self.created_at
+        change = StatusChange(round(since.total_seconds() * 1000), task["status"]["state"])
+        return (*self.timeline[:FIRST_CHANGES], *self.timeline[FIRST_CHANGES:][1 - LATEST_CHANGES :], change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +185,8 @@ class PushConfig:
 
     def not_before(self, now: datetime) -> datetime | None:
         """The moment before which no attempt is to be made, by an operator's pause or the schedule; None: now."""
-        moments = [moment for moment in (self.paused_until, self.next_attempt_at) if moment is not None and now < moment]
-        return max(moments, default=None)
+        moments = (self.paused_until, self.next_attempt_at)
+        return max((moment for moment in moments if moment is not None and now < moment), default=None)
 
     @property
     def backlogged(self) -> bool:
