@@ -301,7 +301,7 @@ def pieces_of(stack: MemoryStack, task_id: str) -> list[bytes]:
 
 def test_a_quiet_stream_sends_comments_that_keep_the_connection() -> None:
     stack, task_id = idle()
-    comments = [piece for piece in pieces_of(stack, task_id)[2:] if piece == b":\n\n"]
+    comments = [piece for piece in pieces_of(stack, task_id)[2:] if piece == b":\n"]
     assert 300 / HEARTBEAT * 0.9 <= len(comments) <= 300 / HEARTBEAT
 
 
@@ -310,9 +310,26 @@ def test_each_event_is_followed_by_a_comment_of_its_own_with_the_padding(padding
     stack, task_id = idle(MemoryStack(Options(streaming=True, stream_padding=padding)))
     stack.time.on_sleep = lambda: write(stack, task_id, TaskState.COMPLETED)
     event, comment, last, after = pieces_of(stack, task_id)
-    assert comment == after == b":" + b" " * padding + b"\n\n"
+    assert comment == after == b":" + b" " * padding + b"\n"
     assert event.startswith(b"id: ")
     assert last.startswith(b"id: ")
+
+
+@pytest.mark.parametrize(
+    ("method", "version", "end"), [("SubscribeToTask", "1.0", b""), ("tasks/resubscribe", None, b"\n")]
+)
+def test_no_comment_makes_an_event_for_clients_that_remember_ids_or_split_at_empty_lines(
+    method: str, version: str | None, end: bytes
+) -> None:
+    stack = MemoryStack(Options(streaming=True))
+    if version:
+        stack, task_id = idle(stack)
+    else:
+        task_id = stack.call("tasks/send", {"message": OLD}, version=None)["id"]
+    body = list(opened(stack, method, {"id": task_id}, version=version).frames)
+    comments = [piece for piece in body if piece.startswith(b":")]
+    assert len(comments) > 10
+    assert set(comments) == {b":\n" + end}
 
 
 def test_a_thousand_events_are_told_one_by_one() -> None:

@@ -13,9 +13,9 @@ from .http import EventStream
 
 HEADERS = {"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"}
 
-COMMENT = b":\n\n"
-"""Sent when there is nothing to say, and as a piece of its own after each event: what holds back a small piece until
-the next one comes lets the event go."""
+_ENDS = {True: b"\n", False: b"\n\n"}
+"""How a comment ends, by whether events are numbered. Some clients take an empty line after an id, however long ago
+that was, for an event without data; those of the drafts take nothing but events between empty lines."""
 
 
 _LINE_ENDS = {ord(char): f"\\u{ord(char):04x}" for char in "\u0085\u2028\u2029"}
@@ -35,7 +35,10 @@ def event_stream(
 def _frames(
     stream: Stream, form: StreamForm, wrap: Callable[[Any], Any], failed: Callable[[Exception], Any]
 ) -> Generator[bytes, None, None]:
-    after = b":" + b" " * stream.padding + b"\n\n"
+    # A comment where there is nothing to say, and as a piece of its own after each event: what holds back a small piece
+    # until the next one comes lets the event go.
+    quiet = b":" + _ENDS[form.numbered]
+    after = b":" + b" " * stream.padding + _ENDS[form.numbered]
     with closing(stream.steps) as steps:
         try:
             if stream.first is not None:
@@ -44,7 +47,7 @@ def _frames(
                 yield after
             for step in steps:
                 if step is None:
-                    yield COMMENT
+                    yield quiet
                     continue
                 for place, event in step.events:
                     named = f"{stream.task_id}.{step.generation}.{place}"
