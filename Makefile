@@ -106,8 +106,10 @@ check: lint ## the fast gate: lint, unit and template tests
 test: $(call installed,dev local sam compat $(TESTBED)) $(JS) ## all tests, those on the local AWS too (TESTS=tests/… for some)
 	@$(call bin,dev)/pytest -q --durations=5 $(beside) $(TESTS)
 
-validate: $(call installed,sam) ## lint the template
+validate: $(call installed,sam checkov) ## lint the template for all regions, and ask it what an auditor would ask
 	@AWS_DEFAULT_REGION=us-east-1 $(call bin,sam)/sam validate --lint
+	@$(call bin,sam)/python tools/lint_regions.py template.yaml
+	@$(call bin,checkov)/checkov -f template.yaml --config-file .checkov.yaml --compact --quiet --skip-download
 
 crash-table: $(call installed,dev) ## what becomes of a task when any one of its calls of AWS goes wrong
 	@PYTHONPATH=layers/common:layers/agents:tests/support $(call bin,dev)/python tests/support/crash_table.py
@@ -139,7 +141,7 @@ build: $(call installed,sam) ## build for AWS, as plain `sam build` does: make b
 
 lock: .venvs/tools/.lock ## take the newest versions into requirements/*.txt and the layer
 	@$(call lock,requirements/layer.in,layers/common/requirements.txt)
-	@$(foreach name,uv demo local sam dev compat,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
+	@$(foreach name,uv demo local sam checkov dev compat,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
 	@$(call lock,requirements/testbed.in,requirements/testbed.txt,3.12)
 
 lock = echo $(2); $(call bin,tools)/uv pip compile --quiet --upgrade --universal --python-version $(or $(3),3.11) --generate-hashes \

@@ -39,8 +39,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if "detail" in event:
         # An execution has failed, timed out or been aborted.
         task_id = task_of(event["detail"]["name"])
-        outcome = caretaker().fail(task_id)["next"]
-        extra = {"task_id": task_id, "status": event["detail"]["status"], "outcome": outcome}
+        ended = caretaker().end_abandoned(task_id)
+        if ended:
+            metrics.add_metric(name="TaskGivenUp", unit=MetricUnit.Count, value=1)
+        extra = {"task_id": task_id, "status": event["detail"]["status"], "outcome": "failed" if ended else "had ended"}
         logger.info("execution ended", extra=extra)
         return {}
     failed = [identifier for identifier, record in map(_identified, event["Records"]) if not _looked_after(record)]

@@ -73,8 +73,7 @@ def care(stack: CloudStack) -> None:
     stack.invoke("caretaker", event)
     stack.send()
     record = stack.new_records()[-1]
-    del record["dynamodb"]["NewImage"]["doc"]
-    del record["dynamodb"]["NewImage"]["owner"]
+    del record["dynamodb"]["Keys"]
     stack.invoke("caretaker", {"Records": [record]})
 
 

@@ -67,13 +67,18 @@ class Caretaker:
 
     def fail(self, task_id: str) -> Directive:
         """The last resort, when steps or an execution cannot go on: end the task as failed, unless it has ended."""
+        self.end_abandoned(task_id)
+        return {"next": "done"}
+
+    def end_abandoned(self, task_id: str) -> bool:
+        """End the task as failed; False if it has ended already or is not there."""
         for _ in range(_TRIES):
             record = self.store.get(task_id)
             if record is None or record.terminal:
-                return {"next": "done"}
+                return False
             with suppress(Conflict):
                 self._end(record, "The agent stopped unexpectedly.")
-                return {"next": "done"}
+                return True
         raise Unavailable
 
     def look_after(self, task_id: str) -> Literal["started", "resumed", "failed"] | None:
