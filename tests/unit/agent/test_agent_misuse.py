@@ -253,3 +253,54 @@ def test_the_wait_of_the_step_that_takes_the_answer_counts_from_the_question():
     tested.step(name="go_on", wait=3_600)(noop)
 
     assert run_agent(tested, "hello", answers=["!"]).waited == 3_600
+
+
+class _AsyncCall:
+    async def __call__(self, task: Any) -> None:
+        task.artifact("never", text="never")
+
+
+async def _coroutine(task: Any) -> None:
+    task.artifact("never", text="never")
+
+
+def _generator(task: Any) -> Any:
+    yield task.artifact("never", text="never")
+
+
+async def _async_generator(task: Any) -> Any:
+    yield task.artifact("never", text="never")
+
+
+class _Awaitable:
+    def __await__(self) -> Any:
+        yield
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        _AsyncCall(),
+        _coroutine,
+        _generator,
+        _async_generator,
+        lambda _: _Awaitable(),
+    ],
+    ids=["async call", "coroutine", "generator", "async generator", "awaitable"],
+)
+def test_a_step_that_returns_work_that_nobody_would_do_is_an_error_that_no_retry_repeats(step: Any):
+    calls = []
+
+    def returns(task: Any) -> Any:
+        calls.append(1)
+        return step(task)
+
+    tested = agent()
+    tested.step(retry=Retry(attempts=3, backoff=0))(returns)
+    with pytest.raises(AgentError, match="step 'returns' returned a value of"):
+        run_agent(tested, "hello")
+    assert calls == [1]
+
+
+def test_a_step_may_return_a_plain_value():
+    assert run(lambda task: task.text).state == "completed"

@@ -93,6 +93,16 @@ class Step:
     retry: Retry | None = None
     timeout: float | None = None
 
+    def call(self, task: TaskContext) -> None:
+        """Run the function. Raises what it raises, and :class:`AgentError` where it returns something that would still
+        have to be awaited or iterated: nothing of its work was done, so the step must not count as done."""
+        returned: object = self.function(task)
+        if inspect.isawaitable(returned) or inspect.isgenerator(returned) or inspect.isasyncgen(returned):
+            if inspect.iscoroutine(returned) or inspect.isgenerator(returned):
+                returned.close()
+            kind = type(returned).__name__
+            raise AgentError(f"step {self.name!r} returned a value of {kind}: its work would never be done")
+
 
 @dataclass(eq=False)
 class Agent:

@@ -181,7 +181,7 @@ class Executor:
                     remaining_ms=lambda: max(round((until - self.clock()).total_seconds() * 1_000), 0),
                 ),
             )
-            self.timer.limit(seconds, lambda: step.function(context))
+            self.timer.limit(seconds, lambda: step.call(context))
             self._after_step(run, step, context)
         except (Exception, SystemExit) as error:  # noqa: BLE001
             # Whatever the author's code does, the task must hear of it.
