@@ -17,12 +17,12 @@ from random import Random
 
 os.environ |= {"POWERTOOLS_SERVICE_NAME": "chaos", "POWERTOOLS_METRICS_NAMESPACE": "A2A/chaos"}
 
+from campaign_report import BREACHES, CampaignReport, complaints, evaluate, leftovers, row
 from moto import mock_aws
 from receivers import Population
 from simulated_aws import silence
 from simulated_moto import move_in
 from simulation import START, Faults, Simulation
-from verdict import BREACHES, Verdict, complaints, judge, remains, row
 from workload import Workload
 
 FAULTS = Faults(crash=0.001, error=0.002, repeat=0.03, zombie=0.01, interleave=0.02, outages=4)
@@ -30,7 +30,7 @@ FAULTS = Faults(crash=0.001, error=0.002, repeat=0.03, zombie=0.01, interleave=0
 
 def campaign(
     seed: int, tasks: int, configs: int, faults: Faults = FAULTS, *, moto: bool = False
-) -> tuple[Simulation, Workload, Verdict]:
+) -> tuple[Simulation, Workload, CampaignReport]:
     """One run, until nothing is left to be done; with ``moto`` over the real adapters of the tables."""
     simulation = Simulation(seed, faults)
     if moto:
@@ -51,7 +51,7 @@ def campaign(
     for _ in range(10):
         simulation.after(simulation.random.uniform(0, 900), simulation.poison)
     simulation.run()
-    return simulation, workload, judge(remains(simulation), population.logs, workload.truth)
+    return simulation, workload, evaluate(leftovers(simulation), population.logs, workload.truth)
 
 
 def main() -> int:
@@ -82,25 +82,25 @@ def main() -> int:
     for seed in options.seeds:
         started = time.monotonic()
         with silence(), mock_aws() if options.moto else nullcontext():
-            simulation, workload, verdict = campaign(seed, options.tasks, options.configs, moto=options.moto)
+            simulation, workload, report = campaign(seed, options.tasks, options.configs, moto=options.moto)
         counts = simulation.counts
         cells = (
             seed,
             workload.truth.events,
-            verdict.expected,
-            verdict.posts,
-            *(len(verdict.breaches[kind]) for kind in BREACHES),
-            verdict.dead,
-            verdict.duplicates.total(),
+            report.expected,
+            report.posts,
+            *(len(report.breaches[kind]) for kind in BREACHES),
+            report.dead,
+            report.duplicates.total(),
             counts["killed"],
             counts["throttled"] + counts["answer of AWS lost"],
             counts["zombies"],
             (simulation.now - START).days,
             round(time.monotonic() - started),
         )
-        print("\n".join([row(heads, cells), *complaints(verdict)]), flush=True)
-        causes += verdict.duplicates
-        clean = clean and verdict.clean
+        print("\n".join([row(heads, cells), *complaints(report)]), flush=True)
+        causes += report.duplicates
+        clean = clean and report.clean
     print("\nDuplicates by cause:")
     for cause, number in causes.most_common():
         print(f"  {number:>7}  {cause}")

@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import requests
-from local_books import Books, writes_of
+from campaign_report import BREACHES, CampaignReport, complaints, row
+from expected_notifications import ExpectedNotifications, writes_of
 from local_workers import kill_workers
-from verdict import BREACHES, Verdict, complaints, row
 from workload import Address, Write
 
 from a2a_lambda.aws.queues import decode
@@ -147,8 +147,8 @@ class Client:
 class Receivers:
     """Receivers for URLs of each kind. Those that say nothing have a port each: delivery remembers hosts that hang."""
 
-    def __init__(self, books: Books, endpoint: str) -> None:
-        self._books = books
+    def __init__(self, expected_notifications: ExpectedNotifications, endpoint: str) -> None:
+        self._expected_notifications = expected_notifications
         self._keys = keys_of(endpoint)
         self._keys.get_signing_keys()  # before functions are killed: later pushes verify without asking
         self._servers: dict[str, Receiver] = {}
@@ -179,7 +179,7 @@ class Receivers:
 
     def _listen(self, port: int) -> Receiver:
         def show(arrival: Arrival) -> None:
-            self._books.note(f"http://localhost:{server.server_port}", arrival)
+            self._expected_notifications.note(f"http://localhost:{server.server_port}", arrival)
 
         server = Receiver(port, show, keys=self._keys, misbehave=True)
         threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
@@ -198,15 +198,15 @@ class Campaign:
 
     def __init__(self, stack: Stack, tasks: int) -> None:
         self.stack, self.tasks = stack, tasks
-        self.books = Books()
+        self.expected_notifications = ExpectedNotifications()
         self.killed = 0
         self.kinds: dict[str, str] = {}
         self._client = Client(stack)
-        self._receivers = Receivers(self.books, stack.endpoint)
+        self._receivers = Receivers(self.expected_notifications, stack.endpoint)
         self._removed: dict[str, datetime] = {}
         self._over = threading.Event()
 
-    def run(self) -> Verdict:
+    def run(self) -> CampaignReport:
         """Start all tasks, kill all functions three times meanwhile, and wait until nothing is left to be done."""
         queue = self.stack.outputs["RedeliveryQueueUrl"]
         settings = {"VisibilityTimeout": str(VISIBILITY)}
@@ -217,11 +217,11 @@ class Campaign:
                 running = [pool.submit(self._task, number) for number in self._paced()]
                 for future in running:
                     future.result()
-                verdict = self._settled()
+                report = self._settled()
             finally:
                 self._over.set()
             watching.result()
-        return verdict
+        return report
 
     def _paced(self) -> Iterator[int]:
         """The numbers of the tasks, one when its time has come. Functions are killed after each third."""
@@ -245,14 +245,14 @@ class Campaign:
         begun = datetime.now(UTC)
         task_id = self._client.send(number, urls["a"], token)
         self.kinds |= {f"{task_id}/{config}": kind for config, kind in kinds.items()}
-        self.books.register(task_id, "a", "1.0", Address(urls["a"], token, begun, 0), 0)
+        self.expected_notifications.register(task_id, "a", "1.0", Address(urls["a"], token, begun, 0), 0)
         for config in ("b", "default"):
             self._set(task_id, config, urls[config], token)
         until(lambda: self._client.present(task_id)[0] > 2, "the agent has written to the task")
         for config, kind in kinds.items():
             if kind == "deleted":
                 self._client.delete(task_id, config)
-                self.books.delete(task_id, config)
+                self.expected_notifications.delete(task_id, config)
             if kind == "moved":
                 self._set(task_id, config, self._receivers.url("healthy", number, f"{config}-moved"), token)
         if number % 5 == 0:
@@ -266,7 +266,9 @@ class Campaign:
         since = datetime.now(UTC)
         known, _ = self._client.present(task_id)
         sent = "" if dialect == "legacy" else token
-        self.books.register(task_id, config, dialect, Address(url, sent, since, known if late else 0), known)
+        self.expected_notifications.register(
+            task_id, config, dialect, Address(url, sent, since, known if late else 0), known
+        )
 
     def _watch(self) -> None:
         """Notes since when configs are not in their table any more."""
@@ -274,15 +276,15 @@ class Campaign:
         while not self._over.wait(0.3):
             items = table.scan(TableName=self.stack.outputs["PushConfigsTableName"], ConsistentRead=True)["Items"]
             there = {f"{item['taskId']['S']}/{item['configId']['S']}" for item in items}
-            for key in set(self.books.registrations) - there:
+            for key in set(self.expected_notifications.registrations) - there:
                 self._removed.setdefault(key, datetime.now(UTC))
 
-    def _settled(self) -> Verdict:
-        """The verdict when all is done, or at the end of our patience."""
-        with contextlib.suppress(LocalAwsError):  # then the verdict says what is missing
-            until(lambda: self._judged().clean, "all that is owed has arrived")
+    def _settled(self) -> CampaignReport:
+        """The report when all is done, or at the end of our patience."""
+        with contextlib.suppress(LocalAwsError):  # then the report says what is missing
+            until(lambda: self._evaluated().clean, "all that is owed has arrived")
         self._over.wait(GRACE)  # nobody can be waited for who must not come
-        return self._judged()
+        return self._evaluated()
 
     def writes(self) -> dict[str, list[Write]]:
         """What the tasks' table says of all tasks."""
@@ -300,7 +302,7 @@ class Campaign:
                 records += page["Records"]
         return writes_of(records)
 
-    def _judged(self) -> Verdict:
+    def _evaluated(self) -> CampaignReport:
         writes, sqs = self.writes(), self.stack.client("sqs")
         stuck = [f"{task_id} has not ended" for task_id in writes if not self._client.present(task_id)[1]]
         for name in ("RedeliveryQueueUrl", "StreamFailuresQueueUrl"):
@@ -310,7 +312,7 @@ class Campaign:
         url = self.stack.outputs["DeadLetterQueueUrl"]
         letters = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
         dead = [(decode(letter["Body"]), "given up", datetime.now(UTC)) for letter in letters]
-        return self.books.judge(writes, dead, self._removed, stuck)
+        return self.expected_notifications.evaluate(writes, dead, self._removed, stuck)
 
 
 def main() -> int:
@@ -323,28 +325,28 @@ def main() -> int:
         print("Starting the local AWS; the campaign takes two minutes or three", flush=True)
         with local_stack() as stack:
             campaign = Campaign(stack, options.tasks)
-            verdict = campaign.run()
+            report = campaign.run()
             events = sum(write.artifacts + write.status for task in campaign.writes().values() for write in task)
     except LocalAwsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     heads = ("tasks", "events", "expected", "POSTs", *BREACHES, "dead", "dupl.", "removed", "killed", "s")
-    broken = (len(verdict.breaches[kind]) for kind in BREACHES)
-    counts = (verdict.dead, verdict.duplicates.total(), verdict.removed, campaign.killed)
+    broken = (len(report.breaches[kind]) for kind in BREACHES)
+    counts = (report.dead, report.duplicates.total(), report.removed, campaign.killed)
     cells = (
         options.tasks,
         events,
-        verdict.expected,
-        verdict.posts,
+        report.expected,
+        report.posts,
         *broken,
         *counts,
         round(time.monotonic() - started),
     )
-    print("\n".join([row(heads, heads), row(heads, cells), *complaints(verdict)]))
+    print("\n".join([row(heads, heads), row(heads, cells), *complaints(report)]))
     print("\nPOSTs by kind of receiver, and how many were taken:")
-    for kind, (posts, taken) in campaign.books.by_kind(campaign.kinds).items():
+    for kind, (posts, taken) in campaign.expected_notifications.by_kind(campaign.kinds).items():
         print(f"  {posts:>7}  {taken:>7}  {kind}")
-    return 0 if verdict.clean else 1
+    return 0 if report.clean else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A judge that acquits everybody proves nothing: the campaign finds each of these defects, and none in what we ship."""
+"""A evaluate that acquits everybody proves nothing: the campaign finds each of these defects, and none in what we ship."""
 
 from __future__ import annotations
 
@@ -120,10 +120,10 @@ def test_the_campaign_finds_the_defect_that(
 
 @pytest.mark.parametrize("seed", SEEDS[:3])
 def test_the_campaign_finds_nothing_in_the_runtime(campaign: ModuleType, seed: int) -> None:
-    _, _, verdict = campaign.campaign(seed, 100, 3)
+    _, _, report = campaign.campaign(seed, 100, 3)
 
-    assert verdict.clean, verdict.breaches
-    assert verdict.expected > 1_000
+    assert report.clean, report.breaches
+    assert report.expected > 1_000
 
 
 def test_a_seed_is_a_run(campaign: ModuleType) -> None:
@@ -134,7 +134,7 @@ def test_a_seed_is_a_run(campaign: ModuleType) -> None:
 
 def test_the_campaign_finds_nothing_in_the_adapters_of_the_tables(campaign: ModuleType) -> None:
     with mock_aws():
-        _, _, verdict = campaign.campaign(1, 8, 3, moto=True)
+        _, _, report = campaign.campaign(1, 8, 3, moto=True)
 
-    assert verdict.clean, verdict.breaches
-    assert verdict.expected > 50
+    assert report.clean, report.breaches
+    assert report.expected > 50

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from fates import MODES, Call, Crash, FatedExpress, FatedTasks, FatedWatch, FatedWorkflow, Fates
+from crash_points import (
+    MODES,
+    Call,
+    Crash,
+    CrashingExpress,
+    CrashingTasks,
+    CrashingWatch,
+    CrashingWorkflow,
+    CrashPoints,
+)
 from mirrored import Mirrored
 from state_machine import Agenda, ExpressMachine, StateMachine
 
@@ -115,7 +124,7 @@ class Life:
 
 
 def live(
-    fates: Fates,
+    crash_points: CrashPoints,
     *,
     repeats: bool = False,
     cancels: bool = False,
@@ -129,7 +138,7 @@ def live(
     question it cancels the task (with ``express``, 5 s after it was begun). ``store`` is a table other than the one in
     memory.
     """
-    world = _World(fates, repeats, cancels, inline_wait, store, express)
+    world = _World(crash_points, repeats, cancels, inline_wait, store, express)
     world.agenda.after(0, lambda: world.request(world.send))
     world.agenda.run()
     return world.report()
@@ -137,9 +146,9 @@ def live(
 
 class _World:
     def __init__(
-        self, fates: Fates, repeats: bool, cancels: bool, inline_wait: float, store: Any, express: bool
+        self, crash_points: CrashPoints, repeats: bool, cancels: bool, inline_wait: float, store: Any, express: bool
     ) -> None:
-        self.fates = fates
+        self.crash_points = crash_points
         self._repeats, self._cancels = repeats, cancels
         self._time = VirtualTime()
         self._begun = self._last_image = self._time.now
@@ -149,9 +158,13 @@ class _World:
         machine = ExpressMachine if express else StateMachine
         self.machine = machine(self.agenda, self._invoke, self._execution_failed)
         table = Mirrored(store, self._table) if store is not None else self._table
-        tasks = FatedTasks(table, fates)
-        workflow = (FatedExpress if express else FatedWorkflow)(self.machine, fates)
-        watch = FatedWatch(lambda task_id, seconds: self._look("watch", task_id, seconds), fates) if express else None
+        tasks = CrashingTasks(table, crash_points)
+        workflow = (CrashingExpress if express else CrashingWorkflow)(self.machine, crash_points)
+        watch = (
+            CrashingWatch(lambda task_id, seconds: self._look("watch", task_id, seconds), crash_points)
+            if express
+            else None
+        )
         configs = PushConfigService(
             tasks, MemoryPushConfigs(self._table), WebhookPolicy(), self._time, self._time.sleep
         )
@@ -185,7 +198,7 @@ class _World:
 
     def request(self, make: Callable[[], None], again: bool = True) -> None:
         try:
-            with self.fates.by("rpc"):
+            with self.crash_points.by("rpc"):
                 make()
         except (Crash, Unavailable, A2AError) as error:
             self._told.append(type(error).__name__)
@@ -207,16 +220,16 @@ class _World:
         try:
             match payload["action"]:
                 case "run":
-                    with self.fates.by("step"):
+                    with self.crash_points.by("step"):
                         return self._executor.run(task_id, lambda: 60_000)
                 case "await":
-                    with self.fates.by("await"):
+                    with self.crash_points.by("await"):
                         return self._caretaker.await_input(task_id, payload["resumeToken"])
                 case "expire":
-                    with self.fates.by("expire"):
+                    with self.crash_points.by("expire"):
                         return self._caretaker.expire(task_id)
                 case "fail":
-                    with self.fates.by("fail"):
+                    with self.crash_points.by("fail"):
                         return self._caretaker.fail(task_id)
         finally:
             self._stream()
@@ -233,7 +246,7 @@ class _World:
 
         def attempt() -> None:
             try:
-                with self.fates.by(who):
+                with self.crash_points.by(who):
                     do()
             except (Crash, Unavailable):
                 self._surely(who, do, 60.0)
@@ -269,7 +282,7 @@ class _World:
         log = "".join(part["text"] for artifact in artifacts for part in artifact["parts"])
         executions = self.machine.executions.values()
         return Life(
-            calls=self.fates.calls,
+            calls=self.crash_points.calls,
             task=record.task if record else None,
             statuses=statuses,
             log=log,
@@ -307,13 +320,13 @@ def summary(lives: Sequence[Life]) -> str:
 
 def table(*, cancels: bool = False, express: bool = False) -> list[str]:
     """The table as Markdown, for a client that never sends anything twice."""
-    calm = live(Fates(), cancels=cancels, express=express)
+    calm = live(CrashPoints(), cancels=cancels, express=express)
     lines = [
         f"| # | who | call | {' | '.join(f'… {words}' for words in MODES.values())} |",
         "|---|---|---|" + "---|" * len(MODES),
     ]
     for call in calm.calls:
-        lives = [live(Fates({call.number: mode}), cancels=cancels, express=express) for mode in MODES]
+        lives = [live(CrashPoints({call.number: mode}), cancels=cancels, express=express) for mode in MODES]
         cells = [outcome(life, calm) for life in lives]
         lines.append(f"| {call.number + 1} | {call.who} | {call.what} | {' | '.join(cells)} |")
     return lines

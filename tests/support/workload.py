@@ -53,7 +53,7 @@ class Registration:
 
 @dataclass
 class Truth:
-    """Everything that happened, by the workload's own books."""
+    """Everything that happened, by the workload's own records."""
 
     writes: dict[str, list[Write]] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)

@@ -11,8 +11,8 @@ from typing import Any
 import crash_table
 import pytest
 from cloud import create_table
+from crash_points import MODES, Crash, CrashPoints
 from crash_table import Life, live
-from fates import MODES, Crash, Fates
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ KINDS = {
     "express": {"express": True},
     "express canceled": {"express": True, "cancels": True},
 }
-CALM = {name: live(Fates(), **kind) for name, kind in KINDS.items()}
+CALM = {name: live(CrashPoints(), **kind) for name, kind in KINDS.items()}
 ONE_FAULT = [(name, call.number, mode) for name, calm in CALM.items() for call in calm.calls for mode in MODES]
 
 
@@ -92,14 +92,14 @@ def test_a_canceled_task_ends_with_that(name):
 
 @pytest.mark.parametrize(("name", "number", "mode"), ONE_FAULT)
 def test_one_fault_anywhere_leaves_no_task_hanging_and_nothing_twice(name, number, mode):
-    life = live(Fates({number: mode}), **KINDS[name])
+    life = live(CrashPoints({number: mode}), **KINDS[name])
 
     assert_sound(life, script(name))
 
 
 @pytest.mark.parametrize(("name", "number", "mode"), ONE_FAULT)
 def test_a_client_that_sends_again_what_failed_sees_no_difference(name, number, mode):
-    life = live(Fates({number: mode}), repeats=True, **KINDS[name])
+    life = live(CrashPoints({number: mode}), repeats=True, **KINDS[name])
 
     assert_sound(life, script(name))
     if name == "express canceled" and life.state == "completed":
@@ -118,12 +118,12 @@ def test_a_client_that_sends_again_what_failed_sees_no_difference(name, number, 
     repeats=st.booleans(),
 )
 def test_many_faults_leave_no_task_hanging_and_nothing_twice(plan, name, repeats):
-    life = live(Fates(plan), repeats=repeats, **KINDS[name])
+    life = live(CrashPoints(plan), repeats=repeats, **KINDS[name])
 
     assert_sound(life, script(name))
 
 
-class DeadExecutor(Fates):
+class DeadExecutor(CrashPoints):
     """The executor dies whenever it is called."""
 
     def call(self, what: str, do: Callable[[], Any]) -> Any:
@@ -150,7 +150,7 @@ def test_an_express_task_whose_executor_never_works_is_ended_by_the_watch_in_its
     assert life.duration <= timedelta(minutes=6)
 
 
-class DeadFromThen(Fates):
+class DeadFromThen(CrashPoints):
     """The executor dies whenever it is called, after so many of its calls of AWS."""
 
     def __init__(self, calls: int) -> None:
@@ -173,7 +173,7 @@ def test_an_express_task_whose_executor_stops_working_is_ended_wherever_it_was(c
     assert life.state == "failed"
 
 
-class LostStarts(Fates):
+class LostStarts(CrashPoints):
     """Step Functions takes so many executions, and then knows nothing of them."""
 
     def __init__(self, lost: int) -> None:
@@ -206,9 +206,9 @@ def test_an_express_task_of_which_no_execution_ever_begins_is_ended_too():
 def test_the_table_of_aws_behaves_like_the_one_in_memory(aws, mode, number):
     store = TaskTable(create_table("TasksTable"), create_table("PushConfigsTable"))
 
-    life = live(Fates({number: mode}), store=store)
+    life = live(CrashPoints({number: mode}), store=store)
 
-    in_memory = live(Fates({number: mode}))
+    in_memory = live(CrashPoints({number: mode}))
     assert_sound(life, CALM["answered"])
     assert life.statuses == in_memory.statuses
     assert life.log == in_memory.log
@@ -238,7 +238,7 @@ def test_the_documentation_shows_the_present_table():
 
 
 def test_the_lives_say_how_they_ended(record_property: Callable[[str, Any], None]):
-    lives = [live(Fates({number: mode}), **KINDS[name]) for name, number, mode in ONE_FAULT]
+    lives = [live(CrashPoints({number: mode}), **KINDS[name]) for name, number, mode in ONE_FAULT]
 
     record_property("crash table", crash_table.summary(lives))
     assert not [life for life in lives if life.running]

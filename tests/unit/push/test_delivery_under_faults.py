@@ -1,18 +1,18 @@
 """The delivery engine in small worlds: hypothesis looks for an order of events in which a promise breaks.
 
-The same world as that of `make chaos`, with faults that are chosen and not drawn. What is promised is judged at the
+The same world as that of `make chaos`, with faults that are chosen and not drawn. What is promised is evaluated at the
 end, from the receivers' own records, when everything works again and nothing is left to be done.
 """
 
 from __future__ import annotations
 
+from campaign_report import evaluate, leftovers
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from receivers import Population
 from simulated_aws import silence
 from simulation import TICK, Faults, Simulation
-from verdict import judge, remains
 from workload import Workload, Write
 
 from a2a_lambda.core.lifecycle import new_task, with_artifact, with_status
@@ -88,8 +88,8 @@ class SmallWorld(RuleBasedStateMachine):
             for receiver in self.population.receivers.values():
                 receiver.mode = "works"
             self.simulation.run()
-            verdict = judge(remains(self.simulation), self.population.logs, self.workload.truth)
-            assert verdict.clean, verdict.breaches
+            report = evaluate(leftovers(self.simulation), self.population.logs, self.workload.truth)
+            assert report.clean, report.breaches
 
 
 def test_no_order_of_events_breaks_a_promise() -> None:

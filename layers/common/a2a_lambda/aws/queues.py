@@ -54,7 +54,7 @@ def encode(message: QueuedNotification) -> str:
 
 
 def decode(text: str) -> QueuedNotification:
-    """The inverse of :func:`encode`. Raises ``KeyError``, ``TypeError`` or ``ValueError`` for what is none of ours."""
+    """The inverse of :func:`encode`. Raises ``KeyError``, ``TypeError`` or ``ValueError`` for any other text."""
     stored = json.loads(text)
     body = stored["body"]
     if stored["dialect"] not in BY_NAME:

@@ -23,7 +23,7 @@ class DeadLetter:
 
 
 def redrive(letter: DeadLetter, configs: PushConfigStore, queue: RedeliveryQueue) -> str:
-    """Bring one letter back; answers what became of it: "redriven", "no webhook", "unreadable webhook" or
+    """Bring one letter back; returns what was done: "redriven", "no webhook", "unreadable webhook" or
     "not queued".
 
     First the config: it waits for the letter, so that nothing overtakes it, and it is not failing any more. Then the

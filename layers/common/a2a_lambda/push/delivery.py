@@ -1,6 +1,6 @@
-"""What to do with the events of one config: pure decisions over the delivery cursor.
+"""Decisions about the events of one config, by its delivery cursor. Pure functions.
 
-The promise: every event at least once, in order of generation, and nobody waits for a slow webhook but its owner.
+The promise: every event at least once, in order of generation, and a slow webhook delays its own config only.
 A config is *backlogged* while events of it wait in the queue; then every later event goes behind them.
 """
 
@@ -44,10 +44,10 @@ class Notification(NamedTuple):
 def notifications(
     config: PushConfig, change: Change, bodies: Sequence[tuple[int, str]], nonce: str = ""
 ) -> list[Notification]:
-    """What the config has yet to hear of the change, in order. ``bodies`` are the change in the config's dialect.
+    """The notifications of a change that the config has not received, in order. ``bodies`` are in the config's dialect.
 
-    What is settled already is dropped: the batch is a replay. So is what happened before the config was registered;
-    only an announcement, which has a ``nonce``, may tell of the generation of the registration itself.
+    A settled generation has none: the batch is a replay. Nor has one from before the registration of the config;
+    only an announcement, which has a ``nonce``, may be of the generation of the registration itself.
     """
     generation = change.generation
     if generation <= config.settled_through or (generation <= config.registered and not nonce):
@@ -62,14 +62,13 @@ def notifications(
 
 
 def undelivered(sent: Sequence[Notification], answers: Sequence[Answer]) -> Sequence[Notification]:
-    """What is left after the first attempt: everything from the first event that was not acknowledged. A failure can
-    only be the last of the ``answers``."""
+    """The events from the first one that was not acknowledged. A failure can only be the last of the ``answers``."""
     failures = 1 if answers and answers[-1].outcome is not Outcome.DELIVERED else 0
     return sent[len(answers) - failures :]
 
 
 def gone(answers: Sequence[Answer]) -> bool:
-    """Whether the receiver asked to hear no more."""
+    """Whether the receiver answered 410."""
     return bool(answers) and answers[-1].outcome is Outcome.GONE
 
 
@@ -99,8 +98,8 @@ def failed(
     delay: Callable[[int, float | None], int] = schedule.delay,
     event: str = "",
 ) -> PushConfig:
-    """The config after one more failure, that of this ``event`` (``<generation>.<n>``). The schedule is the config's:
-    what waits behind does not start anew. A pause since the last failure does."""
+    """The config after one more failure, that of this ``event`` (``<generation>.<n>``). The schedule belongs to the
+    config, so later events do not start it anew. A pause since the last failure does."""
     since = None if _before_pause(config) else config.failing_since
     attempts = config.attempts + 1 if since is not None else 1
     attempt = FailedAttempt(now, event, reason(answer), round(answer.seconds * 1000))
@@ -116,7 +115,7 @@ def failed(
 
 
 def exhausted(config: PushConfig, horizon: timedelta = HORIZON) -> bool:
-    """Whether the webhook has failed for the whole horizon: the latest attempt, too, which was made after it."""
+    """Whether the webhook has failed for the whole horizon, the latest attempt included."""
     if config.failing_since is None or config.last_attempt_at is None:
         return False
     if _before_pause(config):
@@ -148,11 +147,11 @@ class Acknowledged:
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def add(self, config: PushConfig, webhook_id: str) -> None:
-        """The present revision of the config has it."""
+        """Remember that the present revision of the config acknowledged it."""
         self._seen[config.revision, webhook_id] = None
         if len(self._seen) > self._size:
             self._seen.popitem(last=False)
 
     def has(self, config: PushConfig, webhook_id: str) -> bool:
-        """Whether this revision is known to have it."""
+        """Whether this revision is known to have acknowledged it."""
         return (config.revision, webhook_id) in self._seen

@@ -1,4 +1,4 @@
-"""How the delivery to a webhook goes, for the client that registered it: an A2A extension."""
+"""The state of the delivery to a webhook, for the client that registered it: an A2A extension."""
 
 from __future__ import annotations
 

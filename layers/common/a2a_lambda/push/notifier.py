@@ -1,7 +1,7 @@
 """The first attempt: from a batch of the table's stream to the webhooks.
 
-Never waits for a slow webhook: all configs at once, the events of one config in order, one deadline for the batch.
-What does not get through goes to the queue, behind what waits there already.
+All configs at once, the events of one config in order, one deadline for the batch. Events that are not acknowledged go
+to the queue, behind those that wait there already.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Attempt(NamedTuple):
 class Report:
     """What became of a batch.
 
-    ``failed`` are the sequence numbers from which the stream has to come again, ``poison`` those that never will get
-    through, each with its cause: the caller puts them aside.
+    ``failed`` are the sequence numbers of records that the stream has to deliver again, ``poison`` those that cannot be
+    processed, each with its cause: the caller sets them aside.
     """
 
     failed: list[str] = field(default_factory=list)
@@ -126,7 +126,8 @@ class Notifier:
         self._acknowledged = Acknowledged()
 
     def notify(self, batch: Sequence[StreamRecord]) -> Report:
-        """Deliver the batch or queue it. What can be neither is reported as failed, with all after it of its task."""
+        """Deliver the batch or queue it. A record for which neither is possible is reported as failed, with all later ones
+        of its task."""
         report = Report()
         by_task: dict[str, list[StreamRecord]] = {}
         for record in batch:
@@ -137,7 +138,7 @@ class Notifier:
         started = self._clock()
         for task_id, records in by_task.items():
             try:
-                self._in_time(started + READING)
+                self._check_time(started + READING)
                 configs = self._configs.of_task(task_id)
             except Unavailable:
                 failed_tasks.add(task_id)
@@ -155,7 +156,7 @@ class Notifier:
         report.failed = [record.sequence for record in batch if record.task_id in failed_tasks]
         return report
 
-    def _in_time(self, until: datetime) -> None:
+    def _check_time(self, until: datetime) -> None:
         """Raises :class:`Unavailable` when it is too late to begin another call."""
         if self._clock() > until:
             raise Unavailable("out of time")
@@ -163,15 +164,15 @@ class Notifier:
     def _deliveries(
         self, configs: Sequence[PushConfig], records: Sequence[StreamRecord], report: Report
     ) -> list[_Delivery]:
-        """What each config has yet to hear of the records of its task. A record that cannot be told is poison."""
+        """The events of the records of one task that each config has not received. An unreadable record is poison."""
         events: dict[str, list[Notification]] = {config.config_id: [] for config in configs}
         for record in records:
             try:
-                heard = _heard(configs, record)
+                found = _events_for(configs, record)
             except Poison as error:
                 report.poison[record.sequence] = error
                 continue
-            for config, of_record in zip(configs, heard, strict=True):
+            for config, of_record in zip(configs, found, strict=True):
                 events[config.config_id] += [
                     event for event in of_record if not self._acknowledged.has(config, event.identity)
                 ]
@@ -216,31 +217,31 @@ class Notifier:
 
     def _settle(self, deliveries: Sequence[_Delivery], until: datetime, report: Report) -> set[str]:
         """Queue what was not acknowledged: first the cursor, then the messages, so that nothing can overtake them even
-        if we stop in between. Answers the tasks for which that failed."""
+        if the process dies in between. Returns the tasks for which that failed."""
         failed_tasks: set[str] = set()
         for first in range(0, len(deliveries), _TOGETHER):
             messages: list[QueuedNotification] = []
             for delivery in deliveries[first : first + _TOGETHER]:
                 try:
-                    messages += self._waiting(delivery, until, report)
+                    messages += self._messages_for(delivery, until, report)
                 except Unavailable:
                     failed_tasks.add(delivery.config.task_id)
             if not messages:
                 continue
             try:
-                self._in_time(until)
+                self._check_time(until)
                 failed_tasks |= {task_id for task_id, _ in self._queue.send(messages)}
             except Unavailable:
                 failed_tasks |= {message.task_id for message in messages}
             report.queued += len(messages)
         return failed_tasks
 
-    def _waiting(self, delivery: _Delivery, until: datetime, report: Report) -> list[QueuedNotification]:
+    def _messages_for(self, delivery: _Delivery, until: datetime, report: Report) -> list[QueuedNotification]:
         config = delivery.config
         waiting = undelivered(delivery.events, delivery.answers)
         if not waiting and config.failing_since is None:
             return []
-        self._in_time(until)
+        self._check_time(until)
         if not waiting:
             # Otherwise its next failure, perhaps months later, would count from then and give up at once.
             self._configs.recover(config)
@@ -267,7 +268,7 @@ class Notifier:
         failed_tasks = set()
         for config in configs:
             try:
-                self._in_time(until)
+                self._check_time(until)
                 self._configs.delete(config)
             except Unavailable:
                 failed_tasks.add(config.task_id)
@@ -283,13 +284,13 @@ def attempt(config: PushConfig, written_at: str, identity: str, answer: Answer, 
     return Attempt(identity, host_of(config.url), outcome, round(answer.seconds * 1000), latency)
 
 
-def _heard(configs: Sequence[PushConfig], record: StreamRecord) -> list[list[Notification]]:
-    """What each config has yet to hear of a record. Raises :class:`Poison`."""
+def _events_for(configs: Sequence[PushConfig], record: StreamRecord) -> list[list[Notification]]:
+    """For each config, the events of a record that it has not received. Raises :class:`Poison`."""
     try:
-        change, config_id, nonce = _told(record)
+        change, config_id, nonce = _change_of(record)
         if change is None:
             return [[] for _ in configs]
-        # Each body is made once, however many configs hear it.
+        # Each body is made once, however many configs receive it.
         bodies = {name: BY_NAME[name].notifications(change) for name in {config.dialect for config in configs}}
         return [
             notifications(config, change, bodies[config.dialect], nonce)
@@ -298,13 +299,14 @@ def _heard(configs: Sequence[PushConfig], record: StreamRecord) -> list[list[Not
             for config in configs
         ]
     except Exception as error:
-        # Whatever it is, it comes from what is stored, and must not keep the other tasks of the shard waiting.
+        # Whatever is raised comes from the stored record, which must not block the other tasks of its shard.
         raise Poison(record.task_id) from error
 
 
-def _told(record: StreamRecord) -> tuple[Change | None, str | None, str]:
-    """What this write tells: its changes to every config (None), or the present state to the one that it announces,
-    with the announcement's nonce."""
+def _change_of(record: StreamRecord) -> tuple[Change | None, str | None, str]:
+    """The change that a write made, the id of the config that it is for (None: for all), and the announcement's nonce.
+
+    An announcement is the present state, for the one config that it names."""
     old, new = record.old, record.new
     if new is None:
         return None, None, ""

@@ -1,4 +1,4 @@
-"""One attempt at a webhook: what is sent, what came back, and what that means for the event."""
+"""One attempt at a webhook: the request, the answer, and what follows from it for the event."""
 
 from __future__ import annotations
 

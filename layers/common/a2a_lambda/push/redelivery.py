@@ -25,12 +25,12 @@ _SOON = 1
 """Seconds after which to look again at a config that was set again while we tried its old webhook."""
 
 _LATER = 10
-"""Seconds after which to go on when a table, a queue or the key was not to be had."""
+"""Seconds after which a message is tried again when a table, a queue or the key was unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redelivery:
-    """What became of a message. ``delay`` is in seconds: for how long the queue is to keep it; None: it is done."""
+    """The result for one message. ``delay`` is in seconds: for how long the queue hides it; None: the message is done."""
 
     result: Result
     delay: int | None = None
@@ -55,7 +55,7 @@ class Redeliverer:
     hanging: HangingHosts = field(default_factory=HangingHosts)
 
     def redeliver(self, message: QueuedNotification, receives: int = 1) -> Redelivery:
-        """Try the message, or decide that it is not its time, or that there is nobody to try it for.
+        """Try the message, defer it, or drop it because its config is gone.
 
         ``receives`` is how often the queue has handed it out, this time included.
         """

@@ -1,4 +1,4 @@
-"""Judges a run by the receivers' own records and the workload's books; nothing here asks the code under test."""
+"""Evaluates a run by the records of receivers and workload; nothing here asks the code under test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BREACHES = ("lost", "out of order", "leaked", "foreign", "wrongly dead", "stuck"
 
 
 @dataclass
-class Verdict:
+class CampaignReport:
     """``breaches`` by kind, with what broke; ``duplicates`` by cause."""
 
     expected: int = 0
@@ -38,7 +38,7 @@ Logs = Mapping[str, list[Arrival]]
 
 
 @dataclass
-class Remains:
+class Leftovers:
     """What a run left behind: the dead letters with reason and moment, when configs went (by incarnation), what is not
     done, and what neither arrived nor was put aside."""
 
@@ -48,61 +48,61 @@ class Remains:
     lost: list[str] = field(default_factory=list)
 
 
-def remains(simulation: Simulation) -> Remains:
+def leftovers(simulation: Simulation) -> Leftovers:
     """Those of a simulation that has nothing left to do."""
     stuck = [f"stream {lane.number}" for lane in simulation.lanes for _ in lane.records]
     stuck += [name for name, waiting in simulation.queue.groups.items() if waiting]
     poison = simulation.counts["poison"] - len(simulation.aside.ids)
-    return Remains(simulation.dead.messages, simulation.configs.removed, stuck, ["a poison record"] * poison)
+    return Leftovers(simulation.dead.messages, simulation.configs.removed, stuck, ["a poison record"] * poison)
 
 
-def judge(left: Remains, logs: Logs, truth: Truth) -> Verdict:
+def evaluate(left: Leftovers, logs: Logs, truth: Truth) -> CampaignReport:
     """Every event of every live config arrived at least once, first arrivals in order, nothing after a deletion,
     nothing for another, dead letters exactly for the dead."""
-    verdict = Verdict()
-    verdict.posts = sum(len(log) for log in logs.values())
+    report = CampaignReport()
+    report.posts = sum(len(log) for log in logs.values())
     dead: dict[str, dict[tuple[int, int], tuple[str, object]]] = defaultdict(dict)
     for message, reason, moment in left.dead:
         dead[message.incarnation][message.generation, message.n] = (reason, moment)
-    verdict.dead = sum(len(letters) for letters in dead.values())
+    report.dead = sum(len(letters) for letters in dead.values())
     for registration in truth.registrations.values():
         removed = left.removed.get(registration.incarnation)
-        _judge(registration, removed, logs, truth, dead[registration.incarnation], verdict)
+        _evaluate(registration, removed, logs, truth, dead[registration.incarnation], report)
     registered = {address.url for known in truth.registrations.values() for address in known.addresses}
-    verdict.breaches["foreign"] += [f"{len(log)} at {url}" for url, log in logs.items() if url not in registered]
-    verdict.breaches["stuck"] += left.stuck
-    verdict.breaches["lost"] += left.lost
-    return verdict
+    report.breaches["foreign"] += [f"{len(log)} at {url}" for url, log in logs.items() if url not in registered]
+    report.breaches["stuck"] += left.stuck
+    report.breaches["lost"] += left.lost
+    return report
 
 
-def _judge(
+def _evaluate(
     registration: Registration,
     removed: datetime | None,
     logs: Logs,
     truth: Truth,
     dead: dict[tuple[int, int], tuple[str, object]],
-    verdict: Verdict,
+    report: CampaignReport,
 ) -> None:
     urls = dict.fromkeys(address.url for address in registration.addresses)
     arrivals = sorted((arrival for url in urls for arrival in logs.get(url, ())), key=lambda arrival: arrival.number)
     name = f"{registration.task_id[-4:]}/{registration.config_id}"
-    verdict.removed += removed is not None
+    report.removed += removed is not None
     if removed is None:
-        for lost in _lost(registration, truth.writes[registration.task_id], arrivals, dead, verdict):
-            verdict.breaches["lost"].append(f"{name} {lost}")
-        verdict.breaches["lost"] += [f"{name} {unheard}" for unheard in _unheard(registration, logs, dead)]
-    verdict.breaches["out of order"] += [f"{name} {late}" for late in _late(arrivals)]
+        for lost in _lost(registration, truth.writes[registration.task_id], arrivals, dead, report):
+            report.breaches["lost"].append(f"{name} {lost}")
+        report.breaches["lost"] += [f"{name} {missing}" for missing in _missing_announcements(registration, logs, dead)]
+    report.breaches["out of order"] += [f"{name} {late}" for late in _out_of_order(arrivals)]
     for address in {address.url: address for address in registration.addresses}.values():
         for arrival in logs.get(address.url, ()):
             started = arrival.invocation.started
             if (removed is not None and started > removed) or address.url not in _in_force(registration, started):
-                verdict.breaches["leaked"].append(f"{name} {arrival.webhook_id}")
+                report.breaches["leaked"].append(f"{name} {arrival.webhook_id}")
             if arrival.arrived and (arrival.task_id, arrival.token) != (registration.task_id, address.token):
-                verdict.breaches["foreign"].append(f"{name} {arrival.webhook_id}")
+                report.breaches["foreign"].append(f"{name} {arrival.webhook_id}")
     for (generation, n), (reason, moment) in dead.items():
-        if not reason.startswith("status 413") and not _given_up_rightly(arrivals, moment):
-            verdict.breaches["wrongly dead"].append(f"{name} {generation}.{n} {reason}")
-    _count_duplicates(arrivals, verdict)
+        if not reason.startswith("status 413") and not _failed_for_the_horizon(arrivals, moment):
+            report.breaches["wrongly dead"].append(f"{name} {generation}.{n} {reason}")
+    _count_duplicates(arrivals, report)
 
 
 def _in_force(registration: Registration, started: datetime) -> set[str]:
@@ -117,34 +117,36 @@ def _lost(
     writes: list[Write],
     arrivals: list[Arrival],
     dead: dict[tuple[int, int], tuple[str, object]],
-    verdict: Verdict,
+    report: CampaignReport,
 ) -> Iterator[str]:
-    heard = {place(arrival) for arrival in arrivals if arrival.acknowledged}
+    received = {place(arrival) for arrival in arrivals if arrival.acknowledged}
     announced = registration.addresses[0].announced
     for generation, write in enumerate(writes, start=1):
         if generation <= registration.known or generation == announced:
             continue
         for n in _events(write, registration.dialect):
-            verdict.expected += 1
-            if (generation, n) not in heard and (generation, n) not in dead:
+            report.expected += 1
+            if (generation, n) not in received and (generation, n) not in dead:
                 yield f"{generation}.{n}"
 
 
-def _unheard(registration: Registration, logs: Logs, dead: dict[tuple[int, int], tuple[str, object]]) -> Iterator[str]:
-    """Announcements that nobody heard, neither at the address they were for nor at one that replaced it."""
+def _missing_announcements(
+    registration: Registration, logs: Logs, dead: dict[tuple[int, int], tuple[str, object]]
+) -> Iterator[str]:
+    """Announcements that nobody received, neither at the address they were for nor at one that replaced it."""
     for position, address in enumerate(registration.addresses):
-        heard = [
+        received = [
             place(arrival)[0]
             for later in registration.addresses[position:]
             for arrival in logs.get(later.url, ())
             if arrival.acknowledged
         ]
         buried = [generation for generation, _ in dead]
-        if address.announced and max([*heard, *buried], default=0) < address.announced:
+        if address.announced and max([*received, *buried], default=0) < address.announced:
             yield f"announcement of {address.announced}"
 
 
-def _late(arrivals: list[Arrival]) -> Iterator[str]:
+def _out_of_order(arrivals: list[Arrival]) -> Iterator[str]:
     """First arrivals that came after a later event. Announcements repeat a state and have no place in the order."""
     seen: set[str] = set()
     highest = (0, -1)
@@ -157,7 +159,7 @@ def _late(arrivals: list[Arrival]) -> Iterator[str]:
         highest = max(highest, place(arrival))
 
 
-def _given_up_rightly(arrivals: list[Arrival], moment: object) -> bool:
+def _failed_for_the_horizon(arrivals: list[Arrival], moment: object) -> bool:
     """Nobody acknowledged anything for three days before, and somebody tried all the time."""
     before = [arrival for arrival in arrivals if arrival.moment <= moment]  # type: ignore[operator]
     start = moment - timedelta(days=3)  # type: ignore[operator]
@@ -166,7 +168,7 @@ def _given_up_rightly(arrivals: list[Arrival], moment: object) -> bool:
     return max(acknowledged, default=start) <= start and min(failures, default=start) <= start
 
 
-def _count_duplicates(arrivals: list[Arrival], verdict: Verdict) -> None:
+def _count_duplicates(arrivals: list[Arrival], report: CampaignReport) -> None:
     first: dict[str, Arrival] = {}
     for arrival in arrivals:
         if not arrival.taken:
@@ -174,7 +176,7 @@ def _count_duplicates(arrivals: list[Arrival], verdict: Verdict) -> None:
         before = first.setdefault(arrival.webhook_id, arrival)
         if before is not arrival:
             lost = not before.acknowledged
-            verdict.duplicates["answer lost or too late" if lost else f"invocation: {before.invocation.fate}"] += 1
+            report.duplicates["answer lost or too late" if lost else f"invocation: {before.invocation.fate}"] += 1
 
 
 def _events(write: Write, dialect: str) -> list[int]:
@@ -202,6 +204,6 @@ def row(heads: Sequence[str], cells: Iterable[object]) -> str:
     return "  ".join(f"{cell!s:>{max(8, len(head))}}" for head, cell in zip(heads, cells, strict=True))
 
 
-def complaints(verdict: Verdict) -> list[str]:
+def complaints(report: CampaignReport) -> list[str]:
     """What broke, a line each, and not too many."""
-    return [f"    {kind}: {what}" for kind, broken in verdict.breaches.items() for what in broken[:5]]
+    return [f"    {kind}: {what}" for kind, broken in report.breaches.items() for what in broken[:5]]

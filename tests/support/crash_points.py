@@ -1,4 +1,4 @@
-"""What may happen to a call of AWS: the ports with a fate for each of their calls."""
+"""Ports whose calls fail as planned: the process dies before or after a call, or the service refuses it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Call:
     what: str
 
 
-class Fates:
+class CrashPoints:
     """Decides for each call of a port what happens to it: ``plan`` is from numbers of calls to one of ``MODES``."""
 
     def __init__(self, plan: Mapping[int, str] | None = None) -> None:
@@ -68,53 +68,53 @@ class Fates:
         raise Unavailable("ReadTimeoutError")
 
 
-class FatedTasks:
-    """The table behind the fates."""
+class CrashingTasks:
+    """The table behind the crash points."""
 
-    def __init__(self, store: TaskStore, fates: Fates) -> None:
-        self._store, self._fates = store, fates
+    def __init__(self, store: TaskStore, crash_points: CrashPoints) -> None:
+        self._store, self._crash_points = store, crash_points
 
     def create(self, record: TaskRecord, configs: Sequence[PushConfig] = ()) -> bool:
-        created: bool = self._fates.call("create the task", lambda: self._store.create(record, configs))
+        created: bool = self._crash_points.call("create the task", lambda: self._store.create(record, configs))
         return created
 
     def get(self, task_id: str) -> TaskRecord | None:
-        found: TaskRecord | None = self._fates.call("read the task", lambda: self._store.get(task_id))
+        found: TaskRecord | None = self._crash_points.call("read the task", lambda: self._store.get(task_id))
         return found
 
     def update(self, record: TaskRecord) -> None:
         state = record.state.removeprefix("TASK_STATE_").lower().replace("_", "-")
-        self._fates.call(f"write generation {record.generation} ({state})", lambda: self._store.update(record))
+        self._crash_points.call(f"write generation {record.generation} ({state})", lambda: self._store.update(record))
 
     def set_resume_token(self, task_id: str, token: ResumeToken) -> TaskRecord | None:
-        kept: TaskRecord | None = self._fates.call(
+        kept: TaskRecord | None = self._crash_points.call(
             "keep the token", lambda: self._store.set_resume_token(task_id, token)
         )
         return kept
 
     def query(self, query: TaskQuery) -> TaskPage:
-        page: TaskPage = self._fates.call("list tasks", lambda: self._store.query(query))
+        page: TaskPage = self._crash_points.call("list tasks", lambda: self._store.query(query))
         return page
 
 
-class FatedWorkflow:
-    """Step Functions behind the fates."""
+class CrashingWorkflow:
+    """Step Functions behind the crash points."""
 
-    def __init__(self, machine: StateMachine, fates: Fates) -> None:
-        self._machine, self._fates = machine, fates
+    def __init__(self, machine: StateMachine, crash_points: CrashPoints) -> None:
+        self._machine, self._crash_points = machine, crash_points
 
     def start(self, task_id: str, created_at: datetime) -> None:
-        self._fates.call("start the execution", lambda: self._machine.start(task_id, created_at))
+        self._crash_points.call("start the execution", lambda: self._machine.start(task_id, created_at))
 
     def stop(self, task_id: str, created_at: datetime) -> None:
-        self._fates.call("stop the execution", lambda: self._machine.stop(task_id, created_at))
+        self._crash_points.call("stop the execution", lambda: self._machine.stop(task_id, created_at))
 
     def resume(self, token: str) -> None:
-        self._fates.call("resume the execution", lambda: self._machine.resume(token))
+        self._crash_points.call("resume the execution", lambda: self._machine.resume(token))
 
 
-class FatedExpress(FatedWorkflow):
-    """Step Functions behind the fates, where executions are Express: as the adapter, it stops and resumes none."""
+class CrashingExpress(CrashingWorkflow):
+    """Step Functions behind the crash points, where executions are Express: as the adapter, it stops and resumes none."""
 
     def stop(self, task_id: str, created_at: datetime) -> None:
         """Nothing."""
@@ -123,11 +123,11 @@ class FatedExpress(FatedWorkflow):
         """Nothing."""
 
 
-class FatedWatch:
-    """The caretaker's queue behind the fates. ``bring`` has the caretaker look at a task in so many seconds."""
+class CrashingWatch:
+    """The caretaker's queue behind the crash points. ``bring`` has the caretaker look at a task in so many seconds."""
 
-    def __init__(self, bring: Callable[[str, float], None], fates: Fates) -> None:
-        self._bring, self._fates = bring, fates
+    def __init__(self, bring: Callable[[str, float], None], crash_points: CrashPoints) -> None:
+        self._bring, self._crash_points = bring, crash_points
 
     def later(self, task_id: str, seconds: float) -> None:
-        self._fates.call("watch the task", lambda: self._bring(task_id, seconds))
+        self._crash_points.call("watch the task", lambda: self._bring(task_id, seconds))

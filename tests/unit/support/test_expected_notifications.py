@@ -1,4 +1,4 @@
-"""The books of the campaign on the local AWS: each breach is found in what receivers and tables recorded."""
+"""Expected notifications of the campaign on the local AWS: each breach is found in what receivers and tables recorded."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from local_books import Books, writes_of
-from verdict import Verdict
+from campaign_report import CampaignReport
+from expected_notifications import ExpectedNotifications, writes_of
 from workload import Address, Write
 
 from a2a_lambda.core.ports import QueuedNotification
@@ -31,21 +31,21 @@ def push(place: str, seconds: float, **changed: Any) -> Arrival:
     return replace(made, **changed)
 
 
-def books(*arrivals: Arrival, known: int = 0, announced: int = 0) -> Books:
-    made = Books()
+def received(*arrivals: Arrival, known: int = 0, announced: int = 0) -> ExpectedNotifications:
+    made = ExpectedNotifications()
     made.register("t", "a", "1.0", Address(f"{ROOT}/t/a", "token", START, announced), known)
     for arrival in arrivals:
         made.note(ROOT, arrival)
     return made
 
 
-def judged(of: Books, **changed: Any) -> Verdict:
+def evaluated(of: ExpectedNotifications, **changed: Any) -> CampaignReport:
     given: dict[str, Any] = {"writes": WRITES, "dead": [], "removed": {}, "stuck": []}
-    return of.judge(**{**given, **changed})
+    return of.evaluate(**{**given, **changed})
 
 
-def broken(verdict: Verdict) -> set[str]:
-    return {kind for kind, found in verdict.breaches.items() if found}
+def broken(report: CampaignReport) -> set[str]:
+    return {kind for kind, found in report.breaches.items() if found}
 
 
 def whole() -> list[Arrival]:
@@ -53,45 +53,45 @@ def whole() -> list[Arrival]:
 
 
 def test_all_that_was_written_and_arrived_in_order_is_clean() -> None:
-    verdict = judged(books(*whole()))
+    report = evaluated(received(*whole()))
 
-    assert verdict.clean, verdict.breaches
-    assert (verdict.expected, verdict.posts, verdict.duplicates.total()) == (3, 3, 0)
+    assert report.clean, report.breaches
+    assert (report.expected, report.posts, report.duplicates.total()) == (3, 3, 0)
 
 
 def test_a_repetition_is_counted_and_no_breach() -> None:
-    verdict = judged(books(*whole(), push("1.0", 9, text="duplicate")))
+    report = evaluated(received(*whole(), push("1.0", 9, text="duplicate")))
 
-    assert verdict.clean, verdict.breaches
-    assert verdict.duplicates.total() == 1
+    assert report.clean, report.breaches
+    assert report.duplicates.total() == 1
 
 
 def test_an_event_that_never_came_or_was_never_taken_is_lost() -> None:
-    assert broken(judged(books(*whole()[:2]))) == {"lost"}
+    assert broken(evaluated(received(*whole()[:2]))) == {"lost"}
     refused = push("2.1", 3, taken=False, status=503, text="on request")
-    assert broken(judged(books(*whole()[:2], refused))) == {"lost"}
+    assert broken(evaluated(received(*whole()[:2], refused))) == {"lost"}
 
 
 def test_an_event_that_was_taken_and_not_answered_has_to_come_again() -> None:
     forgotten = push("2.1", 3, status=0, text="on request")
-    assert broken(judged(books(*whole()[:2], forgotten))) == {"lost"}
-    assert judged(books(*whole()[:2], forgotten, push("2.1", 9, text="duplicate"))).clean
+    assert broken(evaluated(received(*whole()[:2], forgotten))) == {"lost"}
+    assert evaluated(received(*whole()[:2], forgotten, push("2.1", 9, text="duplicate"))).clean
 
 
 def test_what_the_client_knew_when_it_registered_is_not_owed() -> None:
-    assert judged(books(*whole()[1:], known=1)).clean
+    assert evaluated(received(*whole()[1:], known=1)).clean
 
 
 def test_the_state_that_a_late_client_asked_for_is_owed() -> None:
-    assert broken(judged(books(known=2, announced=2))) == {"lost"}
+    assert broken(evaluated(received(known=2, announced=2))) == {"lost"}
     headers = {"webhook-id": "t.2.0.a.nonce", "x-a2a-notification-token": "token"}
-    assert judged(books(push("2.0", 1, headers=headers), known=2, announced=2)).clean
+    assert evaluated(received(push("2.0", 1, headers=headers), known=2, announced=2)).clean
 
 
 def test_arrivals_in_another_order_are_a_breach() -> None:
     first, second, third = whole()
     late = replace(second, moment=third.moment + timedelta(seconds=1))
-    assert broken(judged(books(first, late, third))) == {"out of order"}
+    assert broken(evaluated(received(first, late, third))) == {"out of order"}
 
 
 @pytest.mark.parametrize(
@@ -103,17 +103,17 @@ def test_arrivals_in_another_order_are_a_breach() -> None:
     ],
 )
 def test_what_is_for_another_or_not_signed_is_foreign(changed: dict[str, Any], text: str) -> None:
-    verdict = judged(books(*whole(), push("2.1", 9, **changed)))
-    assert broken(verdict) == {"foreign"}
-    assert verdict.breaches["foreign"] == [text]
+    report = evaluated(received(*whole(), push("2.1", 9, **changed)))
+    assert broken(report) == {"foreign"}
+    assert report.breaches["foreign"] == [text]
 
 
 def test_a_push_to_a_url_that_nobody_registered_is_foreign() -> None:
     """As it would be if a redirect were followed."""
-    assert broken(judged(books(*whole(), push("1.0", 9, target="/redirected")))) == {"foreign"}
+    assert broken(evaluated(received(*whole(), push("1.0", 9, target="/redirected")))) == {"foreign"}
 
 
-def deleted(of: Books) -> Books:
+def deleted(of: ExpectedNotifications) -> ExpectedNotifications:
     of.delete("t", "a")
     return of
 
@@ -122,41 +122,41 @@ GONE = {"t/a": START + timedelta(seconds=2.5)}
 
 
 def test_after_it_was_deleted_a_config_is_owed_nothing_and_may_get_only_what_was_under_way() -> None:
-    assert judged(deleted(books(*whole()[:2])), removed=GONE).clean
-    assert judged(deleted(books(*whole()[:2], push("2.1", 7))), removed=GONE).clean
-    assert broken(judged(deleted(books(*whole()[:2], push("2.1", 8))), removed=GONE)) == {"leaked"}
+    assert evaluated(deleted(received(*whole()[:2])), removed=GONE).clean
+    assert evaluated(deleted(received(*whole()[:2], push("2.1", 7))), removed=GONE).clean
+    assert broken(evaluated(deleted(received(*whole()[:2], push("2.1", 8))), removed=GONE)) == {"leaked"}
 
 
 def test_a_config_that_its_receiver_ended_is_owed_nothing() -> None:
     gone = push("2.1", 2.4, taken=False, status=410, text="on request")
-    assert judged(books(*whole()[:2], gone), removed=GONE).clean
+    assert evaluated(received(*whole()[:2], gone), removed=GONE).clean
 
 
 def test_a_config_that_went_although_nobody_asked_for_it_is_lost() -> None:
-    assert broken(judged(books(*whole()), removed=GONE)) == {"lost"}
+    assert broken(evaluated(received(*whole()), removed=GONE)) == {"lost"}
 
 
 def test_after_a_config_was_moved_the_old_url_gets_nothing() -> None:
-    def moved(*arrivals: Arrival) -> Books:
-        made = books(*arrivals)
+    def moved(*arrivals: Arrival) -> ExpectedNotifications:
+        made = received(*arrivals)
         made.register("t", "a", "1.0", Address(f"{ROOT}/moved", "token", START + timedelta(seconds=1.5), 0), 1)
         return made
 
     first, *others = whole()
     there = [replace(arrival, target="/moved") for arrival in others]
-    assert judged(moved(first, *there)).clean
-    assert judged(moved(first, push("2.0", 1.6, taken=False, status=503, text="on request"), *there)).clean
-    assert broken(judged(moved(first, *there, push("2.1", 9)))) == {"leaked"}
+    assert evaluated(moved(first, *there)).clean
+    assert evaluated(moved(first, push("2.0", 1.6, taken=False, status=503, text="on request"), *there)).clean
+    assert broken(evaluated(moved(first, *there, push("2.1", 9)))) == {"leaked"}
 
 
 def test_a_dead_letter_within_minutes_is_wrongly_dead() -> None:
     letter = QueuedNotification("t", "a", "incarnation", 2, 1, "{}", True, "1.0", "2026-05-01T12:00:00.000Z")
     dead = [(letter, "given up", START + timedelta(seconds=9))]
-    assert broken(judged(books(*whole()[:2]), dead=dead)) == {"wrongly dead"}
+    assert broken(evaluated(received(*whole()[:2]), dead=dead)) == {"wrongly dead"}
 
 
 def test_what_still_waits_is_stuck() -> None:
-    assert broken(judged(books(*whole()), stuck=["RedeliveryQueueUrl: 1 messages"])) == {"stuck"}
+    assert broken(evaluated(received(*whole()), stuck=["RedeliveryQueueUrl: 1 messages"])) == {"stuck"}
 
 
 # What the table says

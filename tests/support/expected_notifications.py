@@ -1,4 +1,4 @@
-"""The books of a campaign on the local AWS: what its tables say was written, and what its receivers say arrived."""
+"""What a campaign on the local AWS expects: the writes that its tables recorded, and what its receivers recorded."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import receivers
+from campaign_report import CampaignReport, Leftovers, evaluate
 from receivers import task_of
 from simulation import Invocation
-from verdict import Remains, Verdict, judge
 from workload import Address, Registration, Truth, Write
 
 from a2a_lambda.core.ports import QueuedNotification
@@ -45,7 +45,7 @@ def writes_of(records: Iterable[Mapping[str, Any]]) -> dict[str, list[Write]]:
 
 
 @dataclass
-class Books:
+class ExpectedNotifications:
     """``root`` of a note is scheme, host and port of the receiver. Threads may write at once."""
 
     registrations: dict[str, Registration] = field(default_factory=dict)
@@ -70,14 +70,14 @@ class Books:
         with self.lock:
             self.deleted.add(f"{task_id}/{config_id}")
 
-    def judge(
+    def evaluate(
         self,
         writes: dict[str, list[Write]],
         dead: Iterable[tuple[QueuedNotification, str, datetime]],
         removed: Removals,
         stuck: list[str],
-    ) -> Verdict:
-        """The verdict on what has happened so far. ``removed`` is since when configs are not in their table any more,
+    ) -> CampaignReport:
+        """The report on what has happened so far. ``removed`` is since when configs are not in their table any more,
         by `task/config`."""
         with self.lock:
             logs, arrivals = self._logs(), list(self.arrivals)
@@ -85,7 +85,7 @@ class Books:
         refusing = {url for url, log in logs.items() if any(arrival.answer.status == 410 for arrival in log)}
         asked = {key for key, one in held.items() if refusing & {address.url for address in one.addresses}}
         asked |= self.deleted
-        left = Remains(
+        left = Leftovers(
             [
                 (replace(letter, incarnation=f"{letter.task_id}/{letter.config_id}"), why, at)
                 for letter, why, at in dead
@@ -93,14 +93,14 @@ class Books:
             {key: moment for key, moment in removed.items() if key in asked},
             stuck,
         )
-        verdict = judge(left, logs, Truth(writes, {}, held))
-        verdict.breaches["lost"] += [f"{key}: the config" for key in removed if key not in asked]
-        verdict.breaches["foreign"] += [
+        report = evaluate(left, logs, Truth(writes, {}, held))
+        report.breaches["lost"] += [f"{key}: the config" for key in removed if key not in asked]
+        report.breaches["foreign"] += [
             f"{arrival.headers.get('webhook-id')}: {arrival.text}"
             for _, arrival in arrivals
             if arrival.text not in ("ok", "duplicate", "on request")
         ]
-        return verdict
+        return report
 
     def by_kind(self, kinds: Mapping[str, str]) -> dict[str, tuple[int, int]]:
         """POSTs, and how many of them were taken, by the kind that a config's first receiver is of."""
@@ -115,11 +115,11 @@ class Books:
         logs: dict[str, list[receivers.Arrival]] = defaultdict(list)
         ordered = sorted(self.arrivals, key=lambda noted: noted[1].moment)
         for number, (root, arrival) in enumerate(ordered, start=1):
-            logs[root + arrival.target].append(_as_judged(number, arrival))
+            logs[root + arrival.target].append(_arrival_of(number, arrival))
         return dict(logs)
 
 
-def _as_judged(number: int, arrival: Arrival) -> receivers.Arrival:
+def _arrival_of(number: int, arrival: Arrival) -> receivers.Arrival:
     return receivers.Arrival(
         number=number,
         moment=arrival.moment,
