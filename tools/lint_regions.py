@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from cfnlint.helpers import REGIONS
 
@@ -18,7 +19,7 @@ def main(template: str) -> int:
     for first in range(0, len(REGIONS), GROUP):
         group = REGIONS[first : first + GROUP]
         print(f"Linting for {group[0]} to {group[-1]}", file=sys.stderr)
-        command = [sys.executable, "-m", "cfnlint", "--regions", *group, "--template", template]
+        command = [str(Path(sys.executable).with_name("cfn-lint")), "--regions", *group, "--template", template]
         if subprocess.run(command, check=False).returncode:
             return 1
     return 0

@@ -114,7 +114,7 @@ class CrashingWorkflow:
 
 
 class CrashingExpress(CrashingWorkflow):
-    """Step Functions behind the crash points, where executions are Express: as the adapter, it stops and resumes none."""
+    """Step Functions behind the crash points, with Express executions: like the adapter, it stops and resumes none."""
 
     def stop(self, task_id: str, created_at: datetime) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""Expected notifications of the campaign on the local AWS: each breach is found in what receivers and tables recorded."""
+"""The campaign's expectations on the local AWS: each breach is found in what receivers and tables recorded."""
 
 from __future__ import annotations
 

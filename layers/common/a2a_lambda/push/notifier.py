@@ -126,7 +126,7 @@ class Notifier:
         self._acknowledged = Acknowledged()
 
     def notify(self, batch: Sequence[StreamRecord]) -> Report:
-        """Deliver the batch or queue it. A record for which neither is possible is reported as failed, with all later ones
+        """Deliver the batch or queue it. A record for which neither is possible is reported as failed, with all later
         of its task."""
         report = Report()
         by_task: dict[str, list[StreamRecord]] = {}

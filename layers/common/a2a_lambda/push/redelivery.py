@@ -30,7 +30,7 @@ _LATER = 10
 
 @dataclass(frozen=True, slots=True)
 class Redelivery:
-    """The result for one message. ``delay`` is in seconds: for how long the queue hides it; None: the message is done."""
+    """The result for one message. ``delay``: seconds for which the queue hides it; None: the message is done."""
 
     result: Result
     delay: int | None = None
