@@ -72,6 +72,7 @@ def deploy(emulator: Emulator, name: str, parameters: Mapping[str, str], progres
         emulator, name, template_url, LOCAL_PARAMETERS | {"PublicUrl": endpoint} | dict(parameters)
     )
     _allow_batches(emulator, name, outputs["RedeliveryQueueUrl"])
+    _allow_plain_http(emulator, name)
     _smoke_test(emulator, name, endpoint)
     progress(f"Deployed in {time.monotonic() - started:.1f} s")
     return Stack(name, endpoint, outputs, emulator)
@@ -200,18 +201,27 @@ def _allow_batches(emulator: Emulator, name: str, queue_url: str) -> None:
     AWS authorizes it as sqs:SendMessage for each message, which the template allows. The emulator asks for an action of
     the call's own name, which AWS does not have and a linter of the template would refuse.
     """
-    resource = client(emulator, "cloudformation").describe_stack_resource(
-        StackName=name, LogicalResourceId="NotifierRole"
-    )
     attributes = client(emulator, "sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])[
         "Attributes"
     ]
     statement = {"Effect": "Allow", "Action": "sqs:SendMessageBatch", "Resource": attributes["QueueArn"]}
     client(emulator, "iam").put_role_policy(
-        RoleName=resource["StackResourceDetail"]["PhysicalResourceId"],
+        RoleName=_physical_id(emulator, name, "NotifierRole"),
         PolicyName="emulator",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
     )
+
+
+def _allow_plain_http(emulator: Emulator, name: str) -> None:
+    """Lift the policy that the bucket answers over TLS only: the emulator enforces it, and has no TLS on loopback."""
+    client(emulator, "s3").delete_bucket_policy(Bucket=_physical_id(emulator, name, "ArtifactsBucket"))
+
+
+def _physical_id(emulator: Emulator, name: str, logical_id: str) -> str:
+    """The name by which AWS knows a resource of the stack."""
+    found = client(emulator, "cloudformation").describe_stack_resource(StackName=name, LogicalResourceId=logical_id)
+    physical: str = found["StackResourceDetail"]["PhysicalResourceId"]
+    return physical
 
 
 def _smoke_test(emulator: Emulator, name: str, endpoint: str) -> None:
