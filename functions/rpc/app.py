@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from a2a_lambda.aws.bucket import link
-from a2a_lambda.aws.http_api import read, write
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.signing_keys import key_ring
-from a2a_lambda.aws.streaming import streams
+from a2a_lambda.aws.streaming import front, streams
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import state_machine
 from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
@@ -68,9 +67,10 @@ def discovery() -> Discovery:
 
 
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    request = read(event, Environment(os.environ).text("PUBLIC_URL", ""))
-    return write(_answer(replace(request, seconds=context.get_remaining_time_in_millis() / 1_000)))
+def handler(event: dict[str, Any], context: Any) -> Any:
+    env = Environment(os.environ)
+    api, seconds = front(env), context.get_remaining_time_in_millis() / 1_000
+    return api.write(_answer(replace(api.read(event, env.text("PUBLIC_URL", "")), seconds=seconds)))
 
 
 def _answer(request: HttpRequest) -> HttpResponse | EventStream:

@@ -54,3 +54,24 @@ def test_every_module_of_the_layer_has_bytecode(layer):
     assert modules
     for module in modules:
         assert list((module.parent / "__pycache__").glob(f"{module.stem}.*.pyc")), module
+
+
+def test_the_loop_that_streams_can_be_started_from_the_layer(layer):
+    wrapper = layer.parent / "a2a-runtime"
+
+    assert wrapper.stat().st_mode & 0o777 == 0o755
+    assert not (layer / "a2a-runtime").exists()
+
+
+def test_the_loop_that_streams_needs_nothing_but_the_layer_and_the_standard_library(layer):
+    # -S: no site-packages
+    imported = subprocess.run(
+        [str(PYTHON), "-S", "-c", "import a2a_lambda.aws.runtime, sys; print(*sys.modules)"],
+        env={"PYTHONPATH": str(layer), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    # The two that would make up half of its start.
+    assert not {"ssl", "email", "http.client"} & set(imported.stdout.split())

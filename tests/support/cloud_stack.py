@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 from functools import cache, cached_property
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import cloud
 import pytest
@@ -21,6 +22,7 @@ from scripted import LambdaContext, ScriptedSender
 
 import push_agent
 from a2a_lambda.aws.push_config_table import PushConfigTable
+from a2a_lambda.aws.streamed import Streamed
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import task_of
 
@@ -107,6 +109,7 @@ class CloudStack(Stack):
             "INLINE_WAIT_SECONDS": str(options.inline_wait),
             "TASK_TIMEOUT_SECONDS": "2592000",
             "FIRST_ATTEMPT_SECONDS": "3",
+            **({"STREAMING": "true", "STREAM_SECONDS": str(options.stream_seconds)} if options.streaming else {}),
             **({"WORKFLOW_TYPE": "EXPRESS", "WATCH_QUEUE_URL": self.watch_queue} if options.express else {}),
         }
 
@@ -144,10 +147,21 @@ class CloudStack(Stack):
         caller: Caller = ALICE,
         query: str = "",
     ) -> Reply:
+        if self.options.streaming:
+            return self.rest(rest_event(method, path, body, headers or {}, caller, query))
         event = http_event(method, path, body, headers or {}, caller, query)
         answer = self.invoke("rpc", event)
         assert set(answer) <= {"statusCode", "headers", "body", "isBase64Encoded"}
         return Reply(answer["statusCode"], answer["headers"], answer["body"])
+
+    def rest(self, event: dict[str, Any], remaining_ms: Callable[[], int] = lambda: 900_000) -> Reply:
+        """The whole answer to an event of a REST API, from the pieces of its stream."""
+        answer = handler_module("rpc").handler(json.loads(json.dumps(event)), LambdaContext(remaining_ms))
+        assert isinstance(answer, Streamed)
+        assert all(isinstance(text, str) for pair in answer.headers.items() for text in pair)
+        pieces = list(answer.body)
+        assert all(pieces)
+        return Reply(answer.status, dict(answer.headers), b"".join(pieces).decode("utf-8", "surrogatepass"))
 
     def run(self, task_id: str, remaining_ms: Callable[[], int] = lambda: 60_000) -> dict[str, Any]:
         directive: dict[str, Any] = self.invoke("executor", {"action": "run", "taskId": task_id}, remaining_ms)
@@ -255,6 +269,56 @@ def http_event(
     if body:
         event["body"] = base64.b64encode(body).decode() if isinstance(body, bytes) else body
     return event
+
+
+def rest_event(
+    method: str, path: str, body: str | bytes, headers: dict[str, str], caller: Caller, query: str = ""
+) -> dict[str, Any]:
+    """An event of a REST API, payload format 1.0, on its stage ``a2a``. The path stays encoded."""
+    sent = {name: [value] for name, value in headers.items()}
+    asked: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        asked.setdefault(name, []).append(value)
+    iam = caller.authorizer.get("iam") or {}
+    identity = {
+        "accessKey": iam.get("accessKey"),
+        "accountId": iam.get("accountId"),
+        "caller": iam.get("callerId"),
+        "cognitoIdentityId": (iam.get("cognitoIdentity") or {}).get("identityId"),
+        "sourceIp": "203.0.113.7",
+        "user": iam.get("userId"),
+        "userArn": iam.get("userArn"),
+    }
+    context: dict[str, Any] = {
+        "accountId": "111122223333",
+        "apiId": "abc123",
+        "domainName": ENDPOINT.removeprefix("https://"),
+        "domainPrefix": "abc123",
+        "httpMethod": method,
+        "identity": identity,
+        "path": f"/a2a{path}",
+        "protocol": "HTTP/1.1",
+        "requestId": "request",
+        "resourcePath": "/{proxy+}",
+        "stage": "a2a",
+    }
+    if "jwt" in caller.authorizer:
+        context["authorizer"] = {"claims": caller.authorizer["jwt"]["claims"]}
+    binary = isinstance(body, bytes)
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": {name: values[-1] for name, values in sent.items()} or None,
+        "multiValueHeaders": sent or None,
+        "queryStringParameters": {name: values[-1] for name, values in asked.items()} or None,
+        "multiValueQueryStringParameters": asked or None,
+        "pathParameters": {"proxy": path.lstrip("/")},
+        "stageVariables": None,
+        "requestContext": context,
+        "body": (base64.b64encode(body).decode() if isinstance(body, bytes) else body) or None,
+        "isBase64Encoded": binary,
+    }
 
 
 def queue_record(message: dict[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,11 @@ def test_rpc_pays_for_nothing_that_sends_or_runs_steps() -> None:
     assert not ours("rpc") & {"agent.execution", "agent.caretaker", "agent.timer"}
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_handler_imports_what_only_streaming_needs(function: str) -> None:
+    assert not ours(function) & {"endpoint.stream", "endpoint.sse", "aws.rest_api", "aws.runtime", "aws.streamed"}
+
+
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - {"rpc"}))
 def test_only_rpc_reads_requests(function: str) -> None:
     assert "pydantic" not in imported(function)

@@ -13,29 +13,36 @@ def read(event: dict[str, Any], public_url: str = "") -> HttpRequest:
     """The request of an event. ``public_url`` overrides the endpoint's own name; ``{apiId}`` in it is replaced."""
     context = event["requestContext"]
     headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
-    body = event.get("body") or ""
-    try:
-        raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
-    except ValueError:
-        raw = b""
-    if public_url:
-        base_url = public_url.replace("{apiId}", str(context.get("apiId", "")))
-    else:
-        base_url = f"https://{context.get('domainName', '')}"
+    base_url = named_url(public_url, context) if public_url else f"https://{context.get('domainName', '')}"
     return HttpRequest(
         method=context["http"]["method"],
-        path=_below(urlsplit(base_url).path.rstrip("/"), event.get("rawPath") or "/"),
+        path=below(base_url, event.get("rawPath") or "/"),
         owner=owner_of(context.get("authorizer") or {}),
-        base_url=base_url.rstrip("/"),
+        base_url=base_url,
         headers=headers,
         query=dict(parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True)),
-        body=raw,
+        body=body_of(event),
     )
 
 
-def _below(base: str, path: str) -> str:
-    """The path below the public URL's: behind a custom domain, an HTTP API keeps the mapping's path in front."""
+def named_url(public_url: str, context: dict[str, Any]) -> str:
+    """The operator's URL of the endpoint, without a trailing slash."""
+    return public_url.replace("{apiId}", str(context.get("apiId", ""))).rstrip("/")
+
+
+def below(base_url: str, path: str) -> str:
+    """The path below the endpoint's URL: behind a custom domain, an API keeps the mapping's path in front."""
+    base = urlsplit(base_url).path
     return path[len(base) :] or "/" if base and f"{path}/".startswith(f"{base}/") else path
+
+
+def body_of(event: dict[str, Any]) -> bytes:
+    """The body as it was sent; empty if it is said to be base64 and is not."""
+    body = event.get("body") or ""
+    try:
+        return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
+    except ValueError:
+        return b""
 
 
 def owner_of(authorizer: dict[str, Any]) -> str:
