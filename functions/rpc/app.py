@@ -17,6 +17,7 @@ from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import state_machine
 from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
 from a2a_lambda.endpoint.card import Stack
+from a2a_lambda.endpoint.cors import Cors
 from a2a_lambda.endpoint.discovery import PATHS, Discovery
 from a2a_lambda.endpoint.endpoint import Endpoint
 from a2a_lambda.endpoint.http import EventStream, HttpRequest, HttpResponse
@@ -61,26 +62,28 @@ def discovery() -> Discovery:
     env = Environment(os.environ)
     module = importlib.import_module(env.text("AGENT_MODULE"))
     auth_mode, issuer = env.text("AUTH_MODE"), env.text("JWT_ISSUER", "")
-    push, streaming = env.flag("PUSH_NOTIFICATIONS", True), env.flag("STREAMING", False)
-    stack = Stack(push, auth_mode, issuer, streaming=streaming)
+    stack = Stack(env.flag("PUSH_NOTIFICATIONS", True), auth_mode, issuer, streaming=env.flag("STREAMING", False))
     return Discovery(module.agent, stack, Path(module.__file__ or __file__).stat().st_mtime, key_ring(env, _now))
 
 
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> Any:
     env = Environment(os.environ)
-    api, seconds = front(env), context.get_remaining_time_in_millis() / 1_000
-    return api.write(_answer(replace(api.read(event, env.text("PUBLIC_URL", "")), seconds=seconds)))
+    api, cors = front(env), Cors(env.texts("CORS_ALLOW_ORIGINS"), PATHS)
+    request = replace(api.read(event), seconds=context.get_remaining_time_in_millis() / 1_000)
+    return api.write(cors.answer(request, _answer))
 
 
 def _answer(request: HttpRequest) -> HttpResponse | EventStream:
-    if request.method == "GET" and request.path in PATHS:
-        response = discovery().answer(request)
-        log_card(request.path, response.status)
-        return response
-    exchange = endpoint().answer(request)
-    log_call(exchange.method, exchange.task_id, exchange.error.code if exchange.error else 0, exchange.fault)
-    return exchange.response
+    try:
+        if request.method == "GET" and request.path in PATHS:
+            response = discovery().answer(request)
+            log_card(request.path, response.status)
+            return response
+        exchange = endpoint().answer(request)
+        log_call(exchange.method, exchange.task_id, exchange.error.code if exchange.error else 0, exchange.fault)
+        return exchange.response
+    finally:
+        metrics.flush_metrics()
 
 
 def _now() -> datetime:

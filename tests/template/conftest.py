@@ -1,6 +1,7 @@
 """The template as data: short forms (`!Ref x`) become long ones (`{"Ref": "x"}`).
 
-As it is deployed with each WorkflowType: what its two conditions decide is decided, other conditions stay.
+As it is deployed with each WorkflowType, with and without Streaming: what their conditions decide is decided, others
+stay.
 """
 
 from __future__ import annotations
@@ -62,10 +63,22 @@ def workflow_type(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(scope="session", params=[False, True], ids=["whole", "streaming"])
+def streaming(request: pytest.FixtureRequest) -> bool:
+    """The parameter Streaming."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def template(workflow_type: str) -> dict[str, Any]:
+def template(workflow_type: str, streaming: bool) -> dict[str, Any]:
     written = yaml.load((ROOT / "template.yaml").read_text(), _CloudFormationLoader)
-    return _deployed(written, {f"Runs{kind.capitalize()}": kind == workflow_type for kind in ("STANDARD", "EXPRESS")})
+    holds = {f"Runs{kind.capitalize()}": kind == workflow_type for kind in ("STANDARD", "EXPRESS")}
+    # Of the conditions made of one of these and another, those are decided that do not hold whatever the other is.
+    for name, condition in written["Conditions"].items():
+        if {"Condition": "Buffers" if streaming else "Streams"} in condition.get("Fn::And", []):
+            holds[name] = False
+    holds |= {"Streams": streaming, "Buffers": not streaming}
+    return _deployed(written, holds)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,19 @@
-"""The routes: who may call what."""
+"""The routes of the HTTP API: who may call what. Those of the REST API are in test_streaming.py."""
 
 from __future__ import annotations
 
+import pytest
+
+pytestmark = pytest.mark.parametrize("streaming", [False], indirect=True, scope="session")
+
 PUBLIC = {
-    "GET /.well-known/agent-card.json",
-    "GET /.well-known/agent.json",
-    "GET /agentCard",
-    "GET /v1/.well-known/agent-card.json",
-    "GET /.well-known/jwks.json",
+    "ANY /.well-known/agent-card.json",
+    "ANY /.well-known/agent.json",
+    "ANY /agentCard",
+    "ANY /v1/.well-known/agent-card.json",
+    "ANY /.well-known/jwks.json",
 }
+PREFLIGHTS = {"OPTIONS /", "OPTIONS /{proxy+}"}
 GUARDED = {"POST /", "ANY /{proxy+}"}
 GUARD = {"Fn::If": ["UsesIam", "AWS_IAM", {"Fn::If": ["UsesJwt", "JWT", "NONE"]}]}
 
@@ -18,13 +23,21 @@ def routes(of_type):
 
 
 def test_the_routes_are_the_cards_the_keys_and_two_that_take_the_rest(of_type):
-    assert set(routes(of_type)) == PUBLIC | GUARDED
+    assert set(routes(of_type)) == PUBLIC | GUARDED | PREFLIGHTS
 
 
-def test_only_the_cards_and_the_keys_are_public(of_type):
+def test_only_the_cards_the_keys_and_what_browsers_ask_first_are_public(of_type):
     public = {key for key, properties in routes(of_type).items() if properties["AuthorizationType"] == "NONE"}
 
-    assert public == PUBLIC
+    assert public == PUBLIC | PREFLIGHTS
+
+
+def test_browsers_may_ask_only_where_the_operator_names_origins(resources, template):
+    preflights = [each for each in resources.values() if each["Properties"].get("RouteKey") in PREFLIGHTS]
+
+    assert {each["Condition"] for each in preflights} == {"BuffersWithCors"}
+    has_origins = {"Fn::Not": [{"Fn::Equals": [{"Ref": "CorsAllowOrigins"}, ""]}]}
+    assert template["Conditions"]["BuffersWithCors"] == {"Fn::And": [{"Condition": "Buffers"}, has_origins]}
 
 
 def test_every_other_route_asks_who_is_calling(of_type):
@@ -55,7 +68,9 @@ def test_the_api_may_call_rpc_and_nobody_else_may(of_type):
 
     assert permission["FunctionName"] == {"Ref": "RpcFunction"}
     assert permission["Principal"] == "apigateway.amazonaws.com"
-    assert "${HttpApi}/" in permission["SourceArn"]["Fn::Sub"]
+    arn, variables = permission["SourceArn"]["Fn::Sub"]
+    assert ":${Api}/" in arn
+    assert variables == {"Api": {"Ref": "HttpApi"}}
 
 
 def test_rpc_gets_events_of_payload_format_2(of_type):

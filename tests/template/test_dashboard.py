@@ -25,6 +25,8 @@ OF_AWS = {
     ("AWS/States", "ExecutionsTimedOut", ("StateMachineArn",)),
     ("AWS/ApiGateway", "4xx", ("ApiId",)),
     ("AWS/ApiGateway", "5xx", ("ApiId",)),
+    ("AWS/ApiGateway", "4XXError", ("ApiName", "Stage")),
+    ("AWS/ApiGateway", "5XXError", ("ApiName", "Stage")),
     ("AWS/DynamoDB", "ReadThrottleEvents", ("TableName",)),
     ("AWS/DynamoDB", "WriteThrottleEvents", ("TableName",)),
     ("AWS/DynamoDB", "WriteThrottleEvents", ("TableName", "GlobalSecondaryIndexName")),
@@ -40,7 +42,11 @@ def body(resources: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def widgets(body: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(body[0].replace("${WatchAlarm}", ""))["widgets"]
+    text, variables = body
+    for name in ("Status", "Api"):
+        value = variables[name]
+        text = text.replace(f"${{{name}}}", value if isinstance(value, str) else value["Fn::Sub"])
+    found: list[dict[str, Any]] = json.loads(text.replace("${WatchAlarm}", ""))["widgets"]
     return found
 
 
@@ -69,6 +75,11 @@ def test_every_metric_of_aws_has_the_dimensions_it_is_emitted_with(widgets):
         if isinstance(row[0], str) and row[0].startswith("AWS/"):
             *what, _ = row
             assert (what[0], what[1], tuple(what[2::2])) in OF_AWS, row
+
+
+def test_the_requests_are_those_of_the_api_that_is_deployed(widgets, streaming):
+    shown = {row[1] for row in rows(widgets) if row[0] == "AWS/ApiGateway"}
+    assert shown == ({"4XXError", "5XXError"} if streaming else {"4xx", "5xx"})
 
 
 def test_every_metric_of_ours_is_looked_up_by_the_service_name_of_a_function(widgets, functions):

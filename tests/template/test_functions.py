@@ -32,6 +32,9 @@ OWN = {
         "PUSH_NOTIFICATIONS",
         "AUTH_MODE",
         "JWT_ISSUER",
+        "JWT_AUDIENCE",
+        "CORS_ALLOW_ORIGINS",
+        "STREAMING",
         "PUBLIC_URL",
         "ALLOW_INSECURE_WEBHOOKS",
         "ALLOWED_WEBHOOK_CIDRS",
@@ -40,8 +43,15 @@ OWN = {
         "WEBHOOK_SIGNING",
         "SIGNING_KEY",
     },
-    "caretaker": {"WORKFLOW_TYPE", "STATE_MACHINE_ARN", "TASK_RETENTION_DAYS", "STREAM_FAILURES_QUEUE_URL"},
+    "caretaker": {
+        "WORKFLOW_TYPE",
+        "STATE_MACHINE_ARN",
+        "TASK_RETENTION_DAYS",
+        "STREAM_FAILURES_QUEUE_URL",
+        "STREAMING",
+    },
     "executor": {
+        "STREAMING",
         "WORKFLOW_TYPE",
         "STEP_TIMEOUT_SECONDS",
         "ARTIFACTS_BUCKET",
@@ -76,6 +86,8 @@ OWN = {
         "ALLOWED_WEBHOOK_CIDRS",
     },
 }
+STREAMING = {"STREAM_SECONDS", "STREAM_PADDING", "AWS_LAMBDA_EXEC_WRAPPER"}
+"""What rpc is given beside it where it streams."""
 
 
 def test_there_are_five_functions(functions):
@@ -83,12 +95,15 @@ def test_there_are_five_functions(functions):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_function_is_given_the_settings_that_it_reads_and_no_others(template, functions, name, workflow_type):
+def test_a_function_is_given_the_settings_that_it_reads_and_no_others(
+    template, functions, name, workflow_type, streaming
+):
     shared = set(template["Globals"]["Function"]["Environment"]["Variables"])
     own = set(functions[name]["Environment"]["Variables"])
 
     watching = {"WATCH_QUEUE_URL"} if (name, workflow_type) == ("caretaker", "EXPRESS") else set()
-    assert shared | own == COMMON | OWN[name] | watching
+    of_streams = STREAMING if streaming and name == "rpc" else set()
+    assert shared | own == COMMON | OWN[name] | watching | of_streams
     assert not shared & own
 
 
@@ -119,8 +134,8 @@ def test_only_the_functions_that_know_the_agent_carry_it(functions):
     assert carriers == {name for name, settings in OWN.items() if "AGENT_MODULE" in settings}
 
 
-def test_rpc_ends_before_the_api_gives_up(functions, template):
-    assert functions["rpc"]["Timeout"] < 30
+def test_rpc_ends_before_the_api_gives_up(functions, template, streaming):
+    assert functions["rpc"]["Timeout"] == (900 if streaming else 29)
     assert template["Parameters"]["BlockingSeconds"]["MaxValue"] < functions["rpc"]["Timeout"]
 
 

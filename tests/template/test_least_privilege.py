@@ -97,6 +97,16 @@ ALLOWED = {
 }
 
 
+OF_THE_ACCOUNT = "RestApiLogRole"
+"""By which API Gateway writes logs, for all REST APIs: with the policy that AWS has for it. See test_streaming.py."""
+
+
+@pytest.fixture(scope="session")
+def of_type(of_type):
+    """What is there beside it."""
+    return lambda kind: {name: each for name, each in of_type(kind).items() if name != OF_THE_ACCOUNT}
+
+
 def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 

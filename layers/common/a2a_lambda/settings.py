@@ -25,6 +25,10 @@ class Environment:
             raise SettingsError(f"the environment variable {name} is missing or empty")
         return default
 
+    def texts(self, name: str) -> frozenset[str]:
+        """Texts that are separated by commas; none if there is nothing."""
+        return frozenset(text.strip() for text in self.text(name, "").split(",")) - {""}
+
     def flag(self, name: str, default: bool) -> bool:
         """``true`` or ``false``."""
         value = self.text(name, "true" if default else "false").lower()

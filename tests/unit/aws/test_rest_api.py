@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import pytest
 from callers import ALICE, BOB, CAROL, NOBODY, Caller
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from scripted import LambdaContext
 
 from a2a_lambda.aws import http_api, rest_api
+from a2a_lambda.aws.streaming import Front
 from a2a_lambda.endpoint.http import EventStream, HttpRequest, HttpResponse
 
 COGNITO = Caller("cognito", {"iam": {"userArn": "arn:of:role", "cognitoIdentity": {"identityId": "us-east-1:one"}}})
@@ -30,7 +32,8 @@ def both(
 ) -> tuple[HttpRequest, HttpRequest]:
     """One request as each kind of API gives it."""
     public_url = "https://agent.example.com"
-    whole = http_api.read(http_event(method, path, body, headers, caller, query), public_url)
+    # An HTTP API has decoded the path already.
+    whole = http_api.read(http_event(method, unquote(path), body, headers, caller, query), public_url)
     return whole, rest_api.read(rest_event(method, path, body, headers, caller, query), public_url)
 
 
@@ -140,6 +143,30 @@ def test_the_owner_is_the_principal_that_the_authorizer_names_and_nobody_else(ca
     assert rest_api.read(rest_event("POST", "/", "{}", forged, caller)).owner == caller.owner
 
 
+ISSUER, AUDIENCE = "https://issuer.example.com", "agent"
+
+
+@pytest.mark.parametrize(
+    ("claims", "owner"),
+    [
+        ({"iss": ISSUER, "aud": AUDIENCE, "sub": "carol"}, "jwt:carol"),
+        ({"iss": ISSUER, "aud": ["other", AUDIENCE], "sub": "carol"}, "jwt:carol"),
+        ({"iss": ISSUER, "client_id": AUDIENCE, "sub": "carol"}, "jwt:carol"),
+        ({"iss": ISSUER, "aud": "other", "sub": "carol"}, "anonymous"),
+        ({"iss": ISSUER, "aud": ["other"], "client_id": AUDIENCE, "sub": "carol"}, "anonymous"),
+        ({"iss": ISSUER, "sub": "carol"}, "anonymous"),
+        ({"iss": f"{ISSUER}/", "aud": AUDIENCE, "sub": "carol"}, "anonymous"),
+        ({"aud": AUDIENCE, "sub": "carol"}, "anonymous"),
+        ({}, "anonymous"),
+    ],
+)
+def test_a_token_that_the_stack_no_longer_accepts_names_nobody(claims: dict[str, Any], owner: str) -> None:
+    """An API that was deployed before the parameters were changed lets it through."""
+    event = rest_event("POST", "/", "{}", {}, Caller("token", {"jwt": {"claims": claims}}))
+
+    assert rest_api.read(event, tokens=rest_api.Tokens(ISSUER, frozenset({AUDIENCE}))).owner == owner
+
+
 @given(
     status=st.sampled_from([200, 204, 304, 400, 404, 500]),
     body=st.text(),
@@ -206,8 +233,9 @@ def test_every_json_answer_is_the_same_by_both_kinds_of_api(
     stack = cloud_stack(public_url="https://agent.example.com", auth_mode="IAM")
     path, _, query = target.partition("?")
 
-    whole = stack.http(method, path, body, headers, caller, query)
-    monkeypatch.setattr(handler_module("rpc"), "front", lambda _: rest_api)
+    whole = stack.http(method, unquote(path), body, headers, caller, query)
+    by_rest = Front(partial(rest_api.read, public_url="https://agent.example.com"), rest_api.write)
+    monkeypatch.setattr(handler_module("rpc"), "front", lambda _: by_rest)
     streamed = stack.rest(rest_event(method, path, body, headers, caller, query))
 
     assert streamed == Reply(whole.status, whole.headers, whole.body or "\n")

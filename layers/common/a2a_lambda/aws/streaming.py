@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ..core.operations import StreamReport
 from ..endpoint.http import HttpRequest
@@ -15,22 +17,24 @@ if TYPE_CHECKING:
     from ..endpoint.stream import Streams
 
 
-class Front(Protocol):
-    """The shape of events and answers of the API before the function: module ``http_api`` or ``rest_api``."""
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The API before the function: how its events are read, and how answers to them are written."""
 
-    def read(self, event: dict[str, Any], public_url: str = "") -> HttpRequest: ...
-
-    def write(self, response: Any) -> Any:
-        """The function's answer, of an ``HttpResponse`` or, where the API streams, an ``EventStream``."""
+    read: Callable[[dict[str, Any]], HttpRequest]
+    write: Callable[[Any], Any]
+    """Of an ``HttpResponse`` or, where the API streams, an ``EventStream``."""
 
 
 def front(env: Environment) -> Front:
-    """That of the API which the template makes with this ``STREAMING``. Raises ``SettingsError``."""
+    """The API that the template makes with this environment. Raises ``SettingsError``."""
+    public_url = env.text("PUBLIC_URL", "")
     if not env.flag("STREAMING", False):
-        return http_api
+        return Front(partial(http_api.read, public_url=public_url), http_api.write)
     from . import rest_api
 
-    return rest_api
+    tokens = rest_api.Tokens(env.text("JWT_ISSUER", ""), env.texts("JWT_AUDIENCE"))
+    return Front(partial(rest_api.read, public_url=public_url, tokens=tokens), rest_api.write)
 
 
 def streams(env: Environment, tasks: TaskService, on_end: Callable[[StreamReport, float], None]) -> Streams | None:
