@@ -52,7 +52,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             poison[error.sequence] = error
     report = notifier().notify(batch)
     failed = set(report.failed) | _put_aside(event["Records"], poison | report.poison, set(report.failed))
-    log_attempts(report.attempts, first=True)
+    log_attempts(report.attempts, report.held, first=True)
     metrics.add_metric(name="PushQueued", unit=MetricUnit.Count, value=report.queued)
     logger.info(
         "notifier",

@@ -63,7 +63,7 @@ def _done(record: dict[str, Any]) -> bool:
         result = redeliverer().redeliver(message, int(record["attributes"]["ApproximateReceiveCount"]))
     except Poison as error:  # its config
         return _unreadable(record, error)
-    log_attempts([result.attempt] if result.attempt else [], first=False)
+    log_attempts(filter(None, [result.attempt]), filter(None, [result.held]), first=False)
     became = {"outcome": result.result, "delay": result.delay}
     logger.info("redelivery", extra={"task_id": message.task_id, "generation": message.generation, **became})
     if result.result == "dead":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from lanes import answers_to
 from loopback import WAIT, agent, announce, post, served
 
 import receiver as people
@@ -87,8 +88,8 @@ def test_who_asks_for_no_answer_gets_none(
 ) -> None:
     with served(people.Receiver(0, shown.append, misbehave=True)) as url:
         asked = Post(f"{url}/webhook?{query}&times=1", [("webhook-id", "t.1.0.c")], b"{}")
-        [[first]] = sender.run([[asked]], 0.5 if error == "timeout" else WAIT)
-        [[second]] = sender.run([[asked]], WAIT)
+        [[first]] = answers_to(sender, [[asked]], 0.5 if error == "timeout" else WAIT)
+        [[second]] = answers_to(sender, [[asked]], WAIT)
     assert (first.error, second.status) == (error, 200)
     assert [(arrival.taken, arrival.status) for arrival in shown] == [(taken, 0), (True, 200)]
     assert shown[1].text == ("duplicate" if taken else "ok")
@@ -109,7 +110,7 @@ def test_who_asks_for_an_answer_gets_it(
     shown: list[people.Arrival], sender: Sender, query: str, status: int, retry_after: float | None
 ) -> None:
     with served(people.Receiver(0, shown.append, misbehave=True)) as url:
-        [[got]] = sender.run([[Post(f"{url}/webhook?{query}", [("webhook-id", "t.1.0.c")], b"{}")]], WAIT)
+        [[got]] = answers_to(sender, [[Post(f"{url}/webhook?{query}", [("webhook-id", "t.1.0.c")], b"{}")]], WAIT)
     assert (got.status, got.retry_after) == (status, retry_after)
 
 

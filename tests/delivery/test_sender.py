@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from lanes import answers_to
 from tests.delivery.misbehaving import PATIENCE, Receiver, Request, listening
 
 from a2a_lambda.net.webhook_url import WebhookPolicy
-from a2a_lambda.push.outcome import Answer, Post
+from a2a_lambda.push.outcome import Answer, Lane, Post
 from a2a_lambda.push.sender import USER_AGENT, Sender
 
 OPEN = WebhookPolicy.of(True, "127.0.0.1/32")
@@ -36,7 +37,7 @@ def sender() -> Iterator[Sender]:
 
 def one(sender: Sender, post: Post, seconds: float = PATIENCE) -> Answer:
     """The answer to a single post."""
-    [[got]] = sender.run([[post]], seconds)
+    [[got]] = answers_to(sender, [[post]], seconds)
     assert (got.status is None) != (got.error is None)
     return got
 
@@ -59,7 +60,10 @@ def test_a_post_arrives_as_it_was_given(receiver: Receiver, sender: Sender) -> N
 
 
 def test_a_long_body_waits_for_no_permission_and_an_empty_one_is_sent(receiver: Receiver, sender: Sender) -> None:
-    assert sender.run([[receiver.post("/", b"x" * 3_000_000), receiver.post("/", b"")]], PATIENCE)[0][-1].status == 200
+    assert (
+        answers_to(sender, [[receiver.post("/", b"x" * 3_000_000), receiver.post("/", b"")]], PATIENCE)[0][-1].status
+        == 200
+    )
     assert [len(request.body) for request in receiver.requests] == [3_000_000, 0]
     assert all("expect" not in request.headers for request in receiver.requests)
 
@@ -132,7 +136,7 @@ def test_a_lane_is_sent_in_order_and_ends_with_its_first_failure(receiver: Recei
             asked.append(path)
             yield receiver.post(path)
 
-    assert [got.status for got in sender.run([lane()], PATIENCE)[0]] == [200, 200, 500]
+    assert [got.status for got in answers_to(sender, [lane()], PATIENCE)[0]] == [200, 200, 500]
     assert receiver.paths() == ["/1", "/2", "/status/500"] == asked
 
 
@@ -146,7 +150,7 @@ def test_the_next_post_is_not_even_asked_for_before_the_one_before_was_acknowled
             arrived_before.append(len(receiver.requests))
             yield receiver.post("/")
 
-    sender.run([lane()], PATIENCE)
+    answers_to(sender, [lane()], PATIENCE)
     assert arrived_before == [0, 1, 2, 3, 4]
 
 
@@ -165,12 +169,12 @@ def test_the_first_posts_arrive_while_later_ones_are_still_being_made(receiver: 
         yield receiver.post("/last")
 
     lanes = [[receiver.post("/first")], *([receiver.post("/")] for _ in range(100)), late()]
-    assert [[got.status] for (got,) in sender.run(lanes, PATIENCE)] == [[200]] * 102
+    assert [[got.status] for (got,) in answers_to(sender, lanes, PATIENCE)] == [[200]] * 102
 
 
 def test_a_receiver_that_hangs_holds_up_nobody_else(receiver: Receiver, sender: Sender) -> None:
     lanes = [[receiver.post("/hang")]] + [[receiver.post(f"/{lane}/{n}") for n in range(3)] for lane in range(50)]
-    results = sender.run(lanes, 5 * SHORT)
+    results = answers_to(sender, lanes, 5 * SHORT)
     assert [got.error for got in results[0]] == ["timeout"]
     assert all([got.status for got in result] == [200, 200, 200] for result in results[1:])
     for lane in range(50):
@@ -180,36 +184,36 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(receiver: Receiver, sender: 
 def test_at_the_deadline_the_post_in_flight_is_a_timeout_and_the_later_ones_have_no_answer(
     receiver: Receiver, sender: Sender
 ) -> None:
-    [result] = sender.run([[receiver.post("/a"), receiver.post("/hang"), receiver.post("/c")]], SHORT)
+    [result] = answers_to(sender, [[receiver.post("/a"), receiver.post("/hang"), receiver.post("/c")]], SHORT)
     assert [(got.status, got.error) for got in result] == [(200, None), (None, "timeout")]
     assert receiver.paths() == ["/a", "/hang"]
 
 
 def test_a_lane_that_never_got_its_turn_has_no_answer(receiver: Receiver) -> None:
     sender = Sender(OPEN, max_in_flight=1)
-    results = sender.run([[receiver.post("/hang")], [receiver.post("/b")]], SHORT)
-    assert [[got.error for got in result] for result in results] == [["timeout"], []]
+    results = answers_to(sender, [[receiver.post("/hang")], [receiver.post("/b")]], SHORT)
+    assert [[got.error for got in result] for result in results] == [["timeout"]]
     assert receiver.paths() == ["/hang"]
     sender.close()
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 def test_without_time_nothing_is_sent(receiver: Receiver, sender: Sender, seconds: float) -> None:
-    assert sender.run([[receiver.post("/")]], seconds) == [[]]
+    assert answers_to(sender, [[receiver.post("/")]], seconds) == []
     assert receiver.paths() == []
 
 
 def test_more_lanes_than_places_are_all_sent(receiver: Receiver) -> None:
     sender = Sender(OPEN, max_in_flight=4)
-    results = sender.run([[receiver.post(f"/{n}")] for n in range(60)], PATIENCE)
+    results = answers_to(sender, [[receiver.post(f"/{n}")] for n in range(60)], PATIENCE)
     assert all(result[0].status == 200 for result in results)
     assert max(request.connection for request in receiver.requests) <= 4
     sender.close()
 
 
 def test_no_lanes_and_empty_lanes_are_answered_at_once(sender: Sender) -> None:
-    assert sender.run([], PATIENCE) == []
-    assert sender.run([[], []], PATIENCE) == [[], []]
+    assert answers_to(sender, [], PATIENCE) == []
+    assert answers_to(sender, [[], []], PATIENCE) == [[], []]
 
 
 def test_what_a_lane_raises_comes_through_and_leaves_the_sender_fit(receiver: Receiver, sender: Sender) -> None:
@@ -218,7 +222,7 @@ def test_what_a_lane_raises_comes_through_and_leaves_the_sender_fit(receiver: Re
         raise LookupError
 
     with pytest.raises(LookupError):
-        sender.run([[receiver.post("/hang")], broken()], PATIENCE)
+        answers_to(sender, [[receiver.post("/hang")], broken()], PATIENCE)
     assert one(sender, receiver.post("/after")).status == 200
 
 
@@ -229,6 +233,38 @@ def test_nothing_of_one_answer_is_left_in_the_next(receiver: Receiver, sender: S
     last = one(sender, receiver.post("/last"))
     assert (last.status, last.error, last.retry_after) == (200, None, None)
     assert "x-a" not in receiver.requests[-1].headers
+
+
+def test_a_post_waits_no_longer_than_it_may(receiver: Receiver, sender: Sender) -> None:
+    impatient = receiver.post("/hang")._replace(seconds=SHORT)
+    [[got], [other]] = answers_to(sender, [[impatient], [receiver.post("/")]], PATIENCE)
+    assert (got.error, other.status) == ("timeout", 200)
+
+
+def test_a_lane_that_may_not_begin_yet_begins_when_another_has_its_answer(receiver: Receiver, sender: Sender) -> None:
+    answers: list[Answer] = []
+
+    def lane(path: str) -> Lane:
+        answers.append((yield receiver.post(path)))
+
+    def lanes() -> Iterator[Lane | None]:
+        yield lane("/first")
+        while not answers:
+            yield None
+        yield lane("/second")
+
+    sender.run(lanes(), PATIENCE)
+    assert receiver.paths() == ["/first", "/second"]
+    assert [answer.status for answer in answers] == [200, 200]
+
+
+def test_lanes_that_wait_for_nothing_end_the_run(receiver: Receiver, sender: Sender) -> None:
+    def lanes() -> Iterator[Lane | None]:
+        while True:
+            yield None
+
+    sender.run(lanes(), PATIENCE)
+    assert receiver.paths() == []
 
 
 # Connections
@@ -251,7 +287,7 @@ def test_a_kept_connection_that_dies_under_the_next_post_costs_no_failure(
     receiver: Receiver, sender: Sender, how: str
 ) -> None:
     posts = [receiver.post(f"/once-then-{how}/{n}", b"x" * 100_000) for n in range(4)]
-    assert [got.status for got in sender.run([posts], PATIENCE)[0]] == [200, 200, 200, 200]
+    assert [got.status for got in answers_to(sender, [posts], PATIENCE)[0]] == [200, 200, 200, 200]
     assert next(request.path for request in receiver.requests if request.connection > 1) == f"/once-then-{how}/1"
     assert [len(request.body) for request in receiver.requests] == [100_000] * len(receiver.requests)
 
@@ -266,7 +302,7 @@ def test_sockets_do_not_pile_up(receiver: Receiver, sender: Sender) -> None:
     descriptors = Path("/proc/self/fd")
     if not descriptors.exists():
         return
-    sender.run([[receiver.post("/close") for _ in range(3)]], PATIENCE)
+    answers_to(sender, [[receiver.post("/close") for _ in range(3)]], PATIENCE)
     before = len(list(descriptors.iterdir()))
-    sender.run([[receiver.post("/close") for _ in range(50)]], PATIENCE)
+    answers_to(sender, [[receiver.post("/close") for _ in range(50)]], PATIENCE)
     assert len(list(descriptors.iterdir())) <= before + 10

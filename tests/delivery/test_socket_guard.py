@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from lanes import answers_to
 from tests.delivery.misbehaving import PATIENCE, Receiver, listening
 
 from a2a_lambda.net.webhook_url import WebhookPolicy
@@ -44,7 +45,7 @@ def sender() -> Iterator[Sender]:
 
 def one(sender: Sender, post: Post, seconds: float = PATIENCE) -> Answer:
     """The answer to a single post."""
-    [[got]] = sender.run([[post]], seconds)
+    [[got]] = answers_to(sender, [[post]], seconds)
     assert (got.status is None) != (got.error is None)
     return got
 
@@ -94,7 +95,10 @@ def test_the_environment_and_the_home_directory_have_no_say(
 
 
 def test_no_cookie_comes_back_and_no_challenge_is_answered(receiver: Receiver, sender: Sender) -> None:
-    assert [got.status for got in sender.run([[receiver.post("/cookie"), receiver.post("/unauthorized")]], PATIENCE)[0]]
+    assert [
+        got.status
+        for got in answers_to(sender, [[receiver.post("/cookie"), receiver.post("/unauthorized")]], PATIENCE)[0]
+    ]
     assert one(sender, receiver.post("/")).status == 200
     assert receiver.paths() == ["/cookie", "/unauthorized", "/"]
     assert not any({"cookie", "authorization"} & request.headers.keys() for request in receiver.requests)

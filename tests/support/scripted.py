@@ -6,7 +6,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from a2a_lambda.push.outcome import Answer, Failure, Outcome, Post
+from lanes import run_lanes
+
+from a2a_lambda.push.outcome import Answer, Failure, Lane, Post
 from a2a_lambda.testing.memory import VirtualTime
 
 OK = Answer(status=200)
@@ -29,12 +31,14 @@ class ListeningTime(VirtualTime):
 class ScriptedSender:
     """``sender.Sender`` without sockets. Each URL answers with its script and then for ever with the last entry.
 
-    A lane stops at its first failure, as the real one does. ``posts`` holds everything that was sent, in order.
+    A lane stops at its first failure, as the real one does. ``posts`` holds everything that was sent, in order, and
+    ``allowed`` for how long each might wait.
     """
 
     def __init__(self, time: VirtualTime | None = None) -> None:
         self.posts: list[Post] = []
         self.budgets: list[float] = []
+        self.allowed: list[float] = []
         self._time = time
         self._scripts: dict[str, deque[Answer]] = defaultdict(lambda: deque([OK]))
 
@@ -42,22 +46,16 @@ class ScriptedSender:
         """What the URL answers from now on: an answer, a status, or an error."""
         self._scripts[url] = deque(_answer(answer) for answer in answers)
 
-    def run(self, lanes: Iterable[Iterable[Post]], seconds: float) -> list[list[Answer]]:
+    def run(self, lanes: Iterable[Lane | None], seconds: float) -> None:
         self.budgets.append(seconds)
-        results, longest = [], 0.0
-        for lane in lanes:
-            answers: list[Answer] = []
-            for post in lane:
-                self.posts.append(post)
-                script = self._scripts[post.url]
-                answers.append(script.popleft() if len(script) > 1 else script[0])
-                if answers[-1].outcome is not Outcome.DELIVERED:
-                    break
-            longest = max(longest, sum(answer.seconds for answer in answers))
-            results.append(answers)
-        if self._time is not None:
-            self._time.sleep(longest)
-        return results
+        time = self._time or VirtualTime()
+        run_lanes(lanes, seconds, time, lambda moment: time.sleep((moment - time.now).total_seconds()), self._send)
+
+    def _send(self, post: Post, seconds: float) -> Answer:
+        self.posts.append(post)
+        self.allowed.append(seconds)
+        script = self._scripts[post.url]
+        return script.popleft() if len(script) > 1 else script[0]
 
     def bodies(self, url: str | None = None) -> list[str]:
         """The bodies that were sent, to one URL or to all."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from lanes import run_lanes
 from simulated_aws import (
     DeadLetterQueue,
     FailureQueue,
@@ -36,7 +37,8 @@ from a2a_lambda.core.ports import Unavailable
 from a2a_lambda.core.records import PushConfig, TaskRecord
 from a2a_lambda.push import schedule
 from a2a_lambda.push.notifier import Notifier
-from a2a_lambda.push.outcome import Answer, Outcome, Post
+from a2a_lambda.push.outcome import Answer, Post
+from a2a_lambda.push.outcome import Lane as Posts
 from a2a_lambda.push.redelivery import Redeliverer
 from a2a_lambda.push.webhook import Headers, Signer, unsigned
 
@@ -321,29 +323,19 @@ class Simulation:
 
     # ------------------------------------------------------------------------------------------------- the HTTP client
 
-    def send(self, lanes: Iterator[Iterator[Post]], seconds: float) -> list[list[Answer]]:
-        """All lanes start at once, each on its own time."""
-        start, end = self.now, self.now
-        results: list[list[Answer]] = []
-        for lane in lanes:
-            self.now = start
-            answers: list[Answer] = []
-            for post in lane:
-                if self.random.random() < self.faults.crash:
-                    self.invocations[-1].fate = "killed"
-                    raise Crash
-                left = seconds - (self.now - start).total_seconds()
-                if left <= 0:
-                    break
-                answers.append(self.post(post, self.now, left))
-                self.now += timedelta(seconds=answers[-1].seconds)
-                if answers[-1].outcome is not Outcome.DELIVERED:
-                    break
-            end = max(end, self.now)
-            results.append(answers)
-        self.now = end
+    def send(self, lanes: Iterable[Posts | None], seconds: float) -> None:
+        """All lanes at once; a process may be killed before each post."""
+        run_lanes(lanes, seconds, lambda: self.now, self._move_to, self._post)
         self.boundary()
-        return results
+
+    def _move_to(self, moment: datetime) -> None:
+        self.now = moment
+
+    def _post(self, post: Post, seconds: float) -> Answer:
+        if self.random.random() < self.faults.crash:
+            self.invocations[-1].fate = "killed"
+            raise Crash
+        return self.post(post, self.now, seconds)
 
 
 class Client:
@@ -352,6 +344,6 @@ class Client:
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
 
-    def run(self, lanes: Iterator[Iterator[Post]], seconds: float) -> list[list[Answer]]:
+    def run(self, lanes: Iterable[Posts | None], seconds: float) -> None:
         """See :class:`a2a_lambda.push.notifier.Lanes`."""
-        return self._simulation.send(lanes, seconds)
+        self._simulation.send(lanes, seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from harness import UNKNOWN_TASK, WEBHOOK
 from a2a_lambda.agent import Agent, TaskContext
 from a2a_lambda.observability import log_attempts
 from a2a_lambda.push.notifier import Attempt
+from a2a_lambda.push.receivers import HeldBack
 
 
 @pytest.fixture
@@ -164,3 +166,14 @@ def test_a_task_that_had_to_be_revived_is_counted(stack: CloudStack, output: Cal
     stack.invoke("caretaker", {"Records": stack.new_records()})
     metrics = written(output)[1]
     assert (metrics["CaretakerRuns"], metrics["TaskRevived"]) == (1, 1)
+
+
+def test_a_webhook_that_is_held_back_has_a_line_that_says_why_and_until_when(
+    stack: CloudStack, output: Callable[[], str]
+) -> None:
+    del stack
+    until = datetime(2026, 1, 1, tzinfo=UTC)
+    log_attempts([], [HeldBack("task", "config", "hooks.example.com", "host", until)], first=True)
+    (line,) = [json.loads(line) for line in output().splitlines()]
+    said = {name: line[name] for name in ("message", "task_id", "config_id", "host", "reason", "until")}
+    assert list(said.values()) == ["held", "task", "config", "hooks.example.com", "host", "2026-01-01T00:00:00.000Z"]

@@ -49,9 +49,9 @@ def test_every_wing_has_a_row_and_every_row_is_a_wing() -> None:
         ("core/model.py", "from ..push.schedule import BASE", ("a2a_lambda.core.model", "a2a_lambda.push.schedule")),
         ("agent/timer.py", "from ..endpoint import tasks", ("a2a_lambda.agent.timer", "a2a_lambda.endpoint.tasks")),
         (
-            "push/hosts.py",
+            "push/receivers.py",
             "def late():\n    from a2a_lambda.aws.queues import decode",
-            ("a2a_lambda.push.hosts", "a2a_lambda.aws.queues"),
+            ("a2a_lambda.push.receivers", "a2a_lambda.aws.queues"),
         ),
     ],
     ids=["at the top", "of a module", "in a function"],

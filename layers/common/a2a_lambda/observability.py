@@ -17,6 +17,7 @@ from .core.model import dumps, timestamp
 if TYPE_CHECKING:
     from .core.operations import StreamReport
     from .push.notifier import Attempt
+    from .push.receivers import HeldBack
 
 logger = Logger()
 metrics = Metrics()
@@ -46,17 +47,17 @@ def fault(error: BaseException | None) -> dict[str, str]:
     return {"error": type(error).__name__, "where": where, "cause": type(cause).__name__ if cause else ""}
 
 
-def log_attempts(attempts: Iterable[Attempt], *, first: bool) -> None:
-    """One line and the metrics of each POST.
+def log_attempts(attempts: Iterable[Attempt], held: Iterable[HeldBack] = (), *, first: bool) -> None:
+    """One line and the metrics of each POST, and one line of each webhook that was ``held`` back.
 
     The lines are written here, in the logger's form: for one it takes nearly as long as all the rest of a notification.
     """
-    attempts = list(attempts)
-    if not attempts:
+    attempts, held = list(attempts), list(held)
+    if not attempts and not held:
         return
     if logger.log_level <= logging.INFO:
         stream = logger.handlers[0].stream  # type: ignore[attr-defined]
-        stream.write("".join(_lines(attempts)))
+        stream.write("".join(_lines(attempts, held)))
         stream.flush()
     latencies = [attempt.latency for attempt in attempts if attempt.latency is not None]
     failed = len(attempts) - len(latencies)
@@ -92,12 +93,14 @@ def log_stream(report: StreamReport, seconds: float) -> None:
     sys.stdout.write(dumps(metrics.serialize_metric_set(metrics=values)) + "\n")
 
 
-def _lines(attempts: Iterable[Attempt]) -> Iterator[str]:
+def _lines(attempts: Iterable[Attempt], held: Iterable[HeldBack]) -> Iterator[str]:
     common = {"level": "INFO", "location": "log_attempts", "message": "attempt", "service": logger.service}
     common["timestamp"] = timestamp(datetime.now(UTC))
     for webhook_id, host, outcome, milliseconds, _ in attempts:
         line = {"webhook_id": webhook_id, "host": host, "outcome": outcome, "milliseconds": milliseconds}
         yield dumps(common | line) + "\n"
+    for one in held:
+        yield dumps(common | {"message": "held"} | one._asdict() | {"until": timestamp(one.until)}) + "\n"
 
 
 def put_latencies(latencies: Sequence[float]) -> None:

@@ -185,12 +185,12 @@ def test_an_owners_hosts_that_hang_hold_up_nobody_else(world: Deliveries) -> Non
 
 
 @pytest.mark.parametrize("status", [410, 500])
-@pytest.mark.parametrize(("seconds", "again"), [(3.75, 1), (3.74, 2)])
-def test_a_host_hangs_that_takes_a_quarter_of_an_attempt_or_more_to_fail(
+@pytest.mark.parametrize(("seconds", "again"), [(3.01, 1), (3.0, 2)])
+def test_a_webhook_hangs_that_takes_more_than_a_fifth_of_an_attempt_to_fail(
     world: Deliveries, waiting: list[QueuedNotification], status: int, seconds: float, again: int
 ) -> None:
-    other = world.task("b")
-    world.sender.answers(url_of("b"), "timeout")
+    other = world.task("a")
+    world.sender.answers(url_of("a"), "timeout")
     world.stack.call("CancelTask", {"id": other})
     world.notify()
     world.sender.posts.clear()
@@ -206,7 +206,7 @@ def test_a_host_that_takes_its_time_and_takes_the_event_gets_the_next_one(
 ) -> None:
     redeliverer = world.redeliverer()
     world.sender.answers(url_of("a"), Answer(status=200, seconds=14.0))
-    assert [redeliverer.redeliver(message).result for message in waiting] == ["delivered"] * len(waiting)
+    assert [redeliverer.redeliver(message).result for message in waiting[:2]] == ["delivered"] * 2
 
 
 def test_a_host_that_refuses_at_once_is_tried_when_its_schedule_says(

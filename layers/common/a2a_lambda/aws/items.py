@@ -10,7 +10,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..core.model import dumps, loads, state_of
-from ..core.records import Cursor, FailedAttempt, PushConfig, ResumeToken, StatusChange, TaskImage, TaskRecord
+from ..core.records import (
+    Cursor,
+    FailedAttempt,
+    Held,
+    PushConfig,
+    ResumeToken,
+    StatusChange,
+    TaskImage,
+    TaskRecord,
+)
 
 if TYPE_CHECKING:
     from ..core.trace import Write
@@ -207,7 +216,23 @@ def push_config(item: Mapping[str, Mapping[str, Any]]) -> PushConfig:
         paused_until=_moment(item, "pausedUntil"),
         recent_failures=_failures(item),
         dead_letters=int(item["deadLetters"]["N"]) if "deadLetters" in item else 0,
+        held=_held(item),
     )
+
+
+def held_attribute(held: Held) -> dict[str, Any]:
+    """The attribute ``held``."""
+    return s(dumps([held.reason, held.until.isoformat()]))
+
+
+def _held(item: Mapping[str, Mapping[str, Any]]) -> Held | None:
+    try:
+        if "held" not in item:
+            return None
+        reason, until = loads(item["held"]["S"])
+        return Held(str(reason), datetime.fromisoformat(until))
+    except (KeyError, TypeError, ValueError):
+        return None  # only people look at it: no webhook waits because of it
 
 
 def failures_attribute(failures: Iterable[FailedAttempt]) -> dict[str, Any]:

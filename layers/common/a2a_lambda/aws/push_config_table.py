@@ -9,12 +9,12 @@ from typing import Any
 
 from ..core.model import dumps
 from ..core.ports import Conflict, Poison
-from ..core.records import PushConfig, TaskRecord
+from ..core.records import Held, PushConfig, TaskRecord
 from .clients import client, guarded
-from .items import Item, config_item, config_update, failures_attribute, n, push_config, s
+from .items import Item, config_item, config_update, failures_attribute, held_attribute, n, push_config, s
 from .task_table import condition_failed, lost
 
-_FAILURE_FIELDS = "attempts, failingSince, nextAttemptAt, lastError"
+_FAILURE_FIELDS = "attempts, failingSince, nextAttemptAt, lastError, held"
 _FAIL = (
     "SET attempts = :attempts, failingSince = :since, lastAttemptAt = :at, nextAttemptAt = :next, lastError = :error, "
     "recentFailures = :recent"
@@ -111,7 +111,9 @@ class PushConfigTable:
         )
 
     @guarded
-    def raise_queued(self, config: PushConfig, generation: int, failed: PushConfig | None = None) -> bool:
+    def raise_queued(
+        self, config: PushConfig, generation: int, failed: PushConfig | None = None, held: Held | None = None
+    ) -> bool:
         """See :class:`~..ports.PushConfigStore`."""
         raised, higher = "queuedThrough = :generation", "queuedThrough < :generation"
         values = {":generation": n(generation)}
@@ -122,10 +124,17 @@ class PushConfigTable:
                 return True
         if config.queued_through >= generation:
             return True  # it never sinks
+        if held is not None:
+            raised, values = f"{raised}, held = :held", {**values, ":held": held_attribute(held)}
         if self._update(config, f"SET {raised}", values, higher):
             return True
         # Gone; or an invocation that was taken for dead has come further than this one, which must not lower it.
         return config.incarnation in {current.incarnation for current in self.of_task(config.task_id)}
+
+    @guarded
+    def hold(self, config: PushConfig, held: Held) -> None:
+        """See :class:`~..ports.PushConfigStore`."""
+        self._update(config, "SET held = :held", {":held": held_attribute(held)})
 
     @guarded
     def settle(self, config: PushConfig, generation: int, delivered_at: datetime | None) -> bool:

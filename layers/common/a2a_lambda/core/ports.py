@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from .model import TaskState
-from .records import PushConfig, ResumeToken, TaskRecord
+from .records import Held, PushConfig, ResumeToken, TaskRecord
 
 Clock = Callable[[], datetime]
 """The present moment, with an offset."""
@@ -116,11 +116,17 @@ class PushConfigStore(Protocol):
     def retire(self, config: PushConfig) -> bool:
         """Remove exactly this revision: the receiver wants no more. False if it was set again, or is gone."""
 
-    def raise_queued(self, config: PushConfig, generation: int, failed: PushConfig | None = None) -> bool:
+    def raise_queued(
+        self, config: PushConfig, generation: int, failed: PushConfig | None = None, held: Held | None = None
+    ) -> bool:
         """``queued_through = max(queued_through, generation)``. False if this incarnation is gone.
 
-        With ``failed`` its failure fields are written as well, unless the config was set again.
+        With ``failed`` its failure fields are written as well, unless the config was set again; with ``held`` why there
+        was no attempt.
         """
+
+    def hold(self, config: PushConfig, held: Held) -> None:
+        """Note why what waits is not attempted. Nothing happens if this incarnation is gone."""
 
     def settle(self, config: PushConfig, generation: int, delivered_at: datetime | None) -> bool:
         """``settled_through = max(settled_through, generation)``. A delivery (a moment, and not None) is noted as such

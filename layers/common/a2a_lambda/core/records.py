@@ -59,6 +59,14 @@ class FailedAttempt(NamedTuple):
     milliseconds: int
 
 
+class Held(NamedTuple):
+    """Why no attempt at a webhook is made for now, and until when: the ``webhook`` itself was late, several webhooks of
+    its ``host`` were, or others have their ``turn``."""
+
+    reason: str
+    until: datetime
+
+
 class TaskImage(NamedTuple):
     """A task as a record of the table's stream shows it: what its webhooks may hear of, and not how its agent goes on.
     The fields are those of :class:`TaskRecord`."""
@@ -152,6 +160,7 @@ class PushConfig:
     that an operator brought back, while that one waits: it is behind the cursor, which never sinks. Until
     ``paused_until`` an operator has no attempts made; a failure from before does not count afterwards.
     ``recent_failures`` are the last failed attempts, the latest last. ``dead_letters`` counts what was given up so far.
+    ``held`` is why what waits was not attempted, when that was last decided.
     """
 
     task_id: str
@@ -178,6 +187,7 @@ class PushConfig:
     paused_until: datetime | None = None
     recent_failures: tuple[FailedAttempt, ...] = ()
     dead_letters: int = 0
+    held: Held | None = None
 
     def paused(self, now: datetime) -> bool:
         """Whether an operator has stopped all attempts for now. Events queue meanwhile."""

@@ -15,7 +15,8 @@ def delivery_status(config: PushConfig) -> Json:
 
     ``deliveredGeneration`` is the latest one whose acknowledgement was recorded; a first attempt that succeeds is not
     (that is what keeps it cheap), so a healthy config has heard of more. ``lastError`` is a status or the kind of
-    failure, ``attempts`` counts the failed ones in a row.
+    failure, ``attempts`` counts the failed ones in a row. ``waitingFor`` is there while what waits is not attempted at
+    all: the ``webhook`` or its ``host`` was late, or others have their ``turn``; until ``waitingUntil``.
     """
     state = "failing" if exhausted(config) else "retrying" if config.failing_since or config.backlogged else "healthy"
     status: Json = {
@@ -29,6 +30,9 @@ def delivery_status(config: PushConfig) -> Json:
         "lastAttempt": config.last_attempt_at,
         "nextAttempt": config.next_attempt_at,
     }
+    if config.held is not None and config.backlogged:
+        status["waitingFor"] = config.held.reason
+        moments["waitingUntil"] = config.held.until
     if config.paused_until is not None:
         moments["pausedUntil"] = config.paused_until
     status |= {name: timestamp(moment) for name, moment in moments.items() if moment is not None}

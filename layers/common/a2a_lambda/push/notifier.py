@@ -6,7 +6,7 @@ to the queue, behind those that wait there already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -19,8 +19,9 @@ from ..core.records import PushConfig, TaskImage
 from ..dialects.webhooks import BY_NAME
 from . import schedule
 from .delivery import Acknowledged, Notification, failed, gone, notifications, queued, undelivered
-from .hosts import HangingHosts, host_of
-from .outcome import Answer, Outcome, Post
+from .first_attempts import Batch, Delivery, FirstAttempts
+from .outcome import Answer, Lane, Outcome
+from .receivers import HeldBack, host_of
 from .webhook import Signer, post, unsigned
 
 READING = timedelta(seconds=20)
@@ -38,7 +39,7 @@ _TOGETHER = 10
 class Lanes(Protocol):
     """The HTTP client: see ``sender.Sender.run``."""
 
-    def run(self, lanes: Iterator[Iterator[Post]], seconds: float) -> list[list[Answer]]:
+    def run(self, lanes: Iterable[Lane | None], seconds: float) -> None:
         """Send all lanes at once, the posts of a lane in order, until its first failure or the deadline."""
 
 
@@ -67,12 +68,13 @@ class Report:
     """What became of a batch.
 
     ``failed`` are the sequence numbers of records that the stream has to deliver again, ``poison`` those that cannot be
-    processed, each with its cause: the caller sets them aside.
+    processed, each with its cause: the caller sets them aside. ``held`` are the webhooks that were not tried.
     """
 
     failed: list[str] = field(default_factory=list)
     poison: dict[str, Poison] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
+    held: list[HeldBack] = field(default_factory=list)
     queued: int = 0
     gone: int = 0
 
@@ -82,21 +84,11 @@ class Report:
         return sum(attempt.latency is not None for attempt in self.attempts)
 
 
-@dataclass(slots=True)
-class _Delivery:
-    """The events of one config in this batch. ``started`` has the moment of each attempt."""
-
-    config: PushConfig
-    events: list[Notification]
-    answers: list[Answer] = field(default_factory=list)
-    started: list[datetime] = field(default_factory=list)
-
-
 class Notifier:
-    """Keep it between batches: it remembers hosts that hung, and what was acknowledged.
+    """Keep it between batches: it remembers which webhooks answer promptly, and what was acknowledged.
 
-    ``first_attempt_seconds`` is the deadline of the whole batch; ``shun`` is for how long a host that hung gets no
-    first attempts; ``trace`` gives the W3C traceparent of the present invocation, if there is one.
+    ``first_attempt_seconds`` is the deadline of the whole batch; ``shun`` is for how long a webhook that was late gets
+    no first attempts; ``trace`` gives the W3C traceparent of the present invocation, if there is one.
     """
 
     def __init__(
@@ -122,7 +114,7 @@ class Notifier:
         self._seconds = first_attempt_seconds
         self._delay = delay
         self._trace = trace
-        self._hanging = HangingHosts(shun)
+        self._attempts = FirstAttempts(first_attempt_seconds, clock, shun)
         self._acknowledged = Acknowledged()
 
     def notify(self, batch: Sequence[StreamRecord]) -> Report:
@@ -132,7 +124,7 @@ class Notifier:
         by_task: dict[str, list[StreamRecord]] = {}
         for record in batch:
             by_task.setdefault(record.task_id, []).append(record)
-        deliveries: list[_Delivery] = []
+        deliveries: list[Delivery] = []
         removed: list[PushConfig] = []
         failed_tasks: set[str] = set()
         started = self._clock()
@@ -149,7 +141,8 @@ class Notifier:
             deliveries += self._deliveries(configs, records, report)
             if any(record.new is None for record in records):
                 removed += configs
-        self._first_attempt([delivery for delivery in deliveries if self._direct(delivery.config, started)], report)
+        direct = [one for one in deliveries if not one.config.backlogged and not one.config.paused(started)]
+        self._first_attempt(direct, report)
         until = started + SETTLING
         failed_tasks |= self._settle(deliveries, until, report)
         failed_tasks |= self._remove([config for config in removed if config.task_id not in failed_tasks], until)
@@ -163,7 +156,7 @@ class Notifier:
 
     def _deliveries(
         self, configs: Sequence[PushConfig], records: Sequence[StreamRecord], report: Report
-    ) -> list[_Delivery]:
+    ) -> list[Delivery]:
         """The events of the records of one task that each config has not received. An unreadable record is poison."""
         events: dict[str, list[Notification]] = {config.config_id: [] for config in configs}
         for record in records:
@@ -176,27 +169,29 @@ class Notifier:
                 events[config.config_id] += [
                     event for event in of_record if not self._acknowledged.has(config, event.identity)
                 ]
-        return [_Delivery(config, events[config.config_id]) for config in configs if events[config.config_id]]
+        return [Delivery(config, events[config.config_id]) for config in configs if events[config.config_id]]
 
-    def _direct(self, config: PushConfig, now: datetime) -> bool:
-        """Whether a first attempt may be made: nothing waits, no operator paused it, and the host did not just hang."""
-        return not config.backlogged and not config.paused(now) and self._hanging.until(config, now) is None
-
-    def _first_attempt(self, deliveries: Sequence[_Delivery], report: Report) -> None:
+    def _first_attempt(self, deliveries: Sequence[Delivery], report: Report) -> None:
         if not deliveries:
             return
         trace = self._trace()
-        lanes = (self._lane(delivery, trace) for delivery in deliveries)
-        for delivery, answers in zip(deliveries, self._sender.run(lanes, self._seconds), strict=True):
-            delivery.answers = answers
-            self._note_hanging(delivery)
+
+        def make(delivery: Delivery, seconds: float) -> Lane:
+            return self._lane(batch, delivery, seconds, trace)
+
+        batch = self._attempts.batch(deliveries, make)
+        self._sender.run(batch.lanes(), self._seconds)
+        batch.finish()
+        for delivery in deliveries:
             config = delivery.config
-            for event, answer, started in zip(delivery.events, answers, delivery.started, strict=False):
+            if delivery.held is not None:
+                report.held.append(HeldBack.of(config, delivery.held))
+            for event, answer, started in zip(delivery.events, delivery.answers, delivery.started, strict=False):
                 report.attempts.append(attempt(config, event.written_at, event.identity, answer, started))
                 if answer.outcome is Outcome.DELIVERED:
                     self._acknowledged.add(config, event.identity)
 
-    def _lane(self, delivery: _Delivery, trace: str | None) -> Iterator[Post]:
+    def _lane(self, batch: Batch, delivery: Delivery, seconds: float, trace: str | None) -> Lane:
         """The posts of one config, each made when the one before was acknowledged. None is sent unsigned because the
         key cannot be had: such events go to the queue."""
         config = delivery.config
@@ -207,15 +202,12 @@ class Notifier:
             except Unavailable:
                 return
             delivery.started.append(now)
-            yield request
+            answer = yield request._replace(seconds=seconds)
+            batch.answered(delivery, answer)
+            if answer.outcome is not Outcome.DELIVERED:
+                return
 
-    def _note_hanging(self, delivery: _Delivery) -> None:
-        """A host hangs if one answer took half of the deadline, whatever it was: the whole batch waited for it. Who
-        only came late in a long lane does not."""
-        if max((answer.seconds for answer in delivery.answers), default=0.0) >= self._seconds / 2:
-            self._hanging.note(delivery.config, self._clock())
-
-    def _settle(self, deliveries: Sequence[_Delivery], until: datetime, report: Report) -> set[str]:
+    def _settle(self, deliveries: Sequence[Delivery], until: datetime, report: Report) -> set[str]:
         """Queue what was not acknowledged: first the cursor, then the messages, so that nothing can overtake them even
         if the process dies in between. Returns the tasks for which that failed."""
         failed_tasks: set[str] = set()
@@ -236,7 +228,7 @@ class Notifier:
             report.queued += len(messages)
         return failed_tasks
 
-    def _messages_for(self, delivery: _Delivery, until: datetime, report: Report) -> list[QueuedNotification]:
+    def _messages_for(self, delivery: Delivery, until: datetime, report: Report) -> list[QueuedNotification]:
         config = delivery.config
         waiting = undelivered(delivery.events, delivery.answers)
         if not waiting and config.failing_since is None:
@@ -249,10 +241,10 @@ class Notifier:
         if gone(delivery.answers) and self._configs.retire(config):
             report.gone += 1
             return []
-        exists = self._configs.raise_queued(config, waiting[-1].generation, self._failure(delivery))
+        exists = self._configs.raise_queued(config, waiting[-1].generation, self._failure(delivery), delivery.held)
         return queued(config, waiting) if exists else []
 
-    def _failure(self, delivery: _Delivery) -> PushConfig | None:
+    def _failure(self, delivery: Delivery) -> PushConfig | None:
         """The config as the failed first attempt leaves it: the next one keeps the schedule, and ``Retry-After``.
 
         Not after a timeout: it was our deadline, which is short. Redelivery has more time and tries at once.

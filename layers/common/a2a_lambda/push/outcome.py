@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from enum import Enum
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -35,11 +35,13 @@ class Outcome(Enum):
 
 
 class Post(NamedTuple):
-    """One POST. ``url`` and ``headers`` as they were registered: they are judged when they are sent."""
+    """One POST. ``url`` and ``headers`` as they were registered: they are judged when they are sent. ``seconds`` is for
+    how long its answer is waited for, name resolution and connecting included."""
 
     url: str
     headers: Sequence[tuple[str, str]]
     body: bytes
+    seconds: float = 60.0
 
 
 class Answer(NamedTuple):
@@ -61,6 +63,10 @@ class Answer(NamedTuple):
     def outcome(self) -> Outcome:
         """See :func:`classify`."""
         return classify(self.status, self.error)
+
+
+Lane: TypeAlias = Generator[Post, Answer, None]
+"""Posts that are sent one after the other: each is made when the one before was answered, and the answer is sent in."""
 
 
 def classify(status: int | None, error: Failure | None) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil
@@ -11,12 +11,13 @@ from typing import Literal
 from ..core.blobs import Link, unlinked
 from ..core.model import timestamp
 from ..core.ports import Clock, DeadLetters, PushConfigStore, QueuedNotification, Unavailable
-from ..core.records import PushConfig
+from ..core.records import Held, PushConfig
 from . import schedule
+from .budget import Share, TimeBudget
 from .delivery import HORIZON, Acknowledged, exhausted, failed, reason
-from .hosts import HangingHosts
 from .notifier import Attempt, Lanes, attempt
-from .outcome import Answer, Outcome, Post
+from .outcome import Answer, Lane, Outcome, Post
+from .receivers import HeldBack, Receivers
 from .webhook import Signer, post, unsigned, webhook_id
 
 Result = Literal["delivered", "dropped", "deferred", "dead", "gone"]
@@ -24,22 +25,33 @@ Result = Literal["delivered", "dropped", "deferred", "dead", "gone"]
 _SOON = 1
 """Seconds after which to look again at a config that was set again while we tried its old webhook."""
 
+_QUICK = 1.0
+"""Seconds of an attempt that cost its owner nothing."""
+
+TOTAL_SHARE, OWNER_SHARE = 3 / 4, 1 / 2
+"""Of an environment's time, for attempts at webhooks that are not quick: in all, and for one owner."""
+
 _LATER = 10
 """Seconds after which a message is tried again when a table, a queue or the key was unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redelivery:
-    """The result for one message. ``delay``: seconds for which the queue hides it; None: the message is done."""
+    """The result for one message. ``delay``: seconds for which the queue hides it; None: the message is done. ``held``
+    is the webhook if it had no attempt."""
 
     result: Result
     delay: int | None = None
     attempt: Attempt | None = None
+    held: HeldBack | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Redeliverer:
-    """``seconds`` is the wall clock of one attempt."""
+    """Keep it between messages: it remembers which webhooks hung, and how long each owner's took.
+
+    ``seconds`` is the wall clock of one attempt.
+    """
 
     configs: PushConfigStore
     dead_letters: DeadLetters
@@ -52,7 +64,8 @@ class Redeliverer:
     delay: Callable[[int, float | None], int] = schedule.delay
     trace: Callable[[], str | None] = lambda: None
     acknowledged: Acknowledged = field(default_factory=Acknowledged)
-    hanging: HangingHosts = field(default_factory=HangingHosts)
+    receivers: Receivers = field(default_factory=Receivers)
+    budget: TimeBudget = field(default_factory=lambda: TimeBudget(Share(TOTAL_SHARE, 60.0), Share(OWNER_SHARE, 30.0)))
 
     def redeliver(self, message: QueuedNotification, receives: int = 1) -> Redelivery:
         """Try the message, defer it, or drop it because its config is gone.
@@ -83,15 +96,13 @@ class Redeliverer:
         identity = webhook_id(config, message.generation, message.n, message.nonce)
         if self.acknowledged.has(config, identity):  # only the cursor could not be written
             return self._delivered(config, message, None)
-        hangs_until = self.hanging.until(config, now)
-        if hangs_until is not None:  # nothing is learnt of this config, so its schedule stays as it is
-            return Redelivery("deferred", _until(hangs_until, now))
+        held = self._held(config, now)
+        if held is not None:  # nothing is learnt of this config, so its schedule stays as it is
+            return Redelivery("deferred", _until(held.until, now), held=HeldBack.of(config, held))
         trace = self.trace()
         request = post(config, identity, message.body, message.dialect, now, self.sign, trace, self.link)
-        ((answer,),) = self.sender.run(_one(request), self.seconds)
-        if answer.outcome is not Outcome.DELIVERED and answer.seconds >= self.seconds / 4:
-            # A slow success is no reason: it is what the queue is for.
-            self.hanging.note(config, self.clock())
+        answer = self._sent(request)
+        self._note(config, answer)
         tried = attempt(config, message.written_at, identity, answer, now)
         if answer.outcome is Outcome.DELIVERED:
             self.acknowledged.add(config, identity)
@@ -100,6 +111,28 @@ class Redeliverer:
             return self._failed(config, message, answer, tried)
         except Unavailable:
             return Redelivery("deferred", _LATER, tried)
+
+    def _sent(self, request: Post) -> Answer:
+        answers: list[Answer] = []
+        self.sender.run(iter([_lane(request, answers)]), self.seconds)
+        return answers[0]
+
+    def _held(self, config: PushConfig, now: datetime) -> Held | None:
+        """Why the webhook waits; that is noted where its client and operators see it, once."""
+        held = self.receivers.held(config, now)
+        if held is None and not self.receivers.prompt(config) and self.budget.left(config.owner, now) <= 0:
+            held = Held("turn", self.budget.when(config.owner, _QUICK, now))
+        if held is not None and (config.held is None or config.held.reason != held.reason or config.held.until <= now):
+            self.configs.hold(config, held)
+        return held
+
+    def _note(self, config: PushConfig, answer: Answer) -> None:
+        now = self.clock()
+        self.budget.spend({config.owner: answer.seconds - _QUICK}, now)
+        prompt = self.seconds / 5
+        if answer.outcome is not Outcome.DELIVERED or answer.seconds <= prompt:
+            # A slow success is no reason to hold anything back: it is what the queue is for.
+            self.receivers.note(config, answer, prompt, now)
 
     def _delivered(self, config: PushConfig, message: QueuedNotification, tried: Attempt | None) -> Redelivery:
         try:
@@ -142,8 +175,8 @@ class Redeliverer:
             self.configs.close(config, message.redrive)
 
 
-def _one(request: Post) -> Iterator[Iterator[Post]]:
-    return iter([iter([request])])
+def _lane(request: Post, answers: list[Answer]) -> Lane:
+    answers.append((yield request))
 
 
 def _until(moment: datetime, now: datetime) -> int:

@@ -6,8 +6,7 @@ that also covers name resolution, and a callback that sees the address really co
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import ceil
@@ -17,7 +16,7 @@ import pycurl  # type: ignore[import-untyped]
 
 from ..net.curl import GuardedHandle
 from ..net.webhook_url import WebhookPolicy, sendable
-from .outcome import Answer, Failure, Outcome, Post
+from .outcome import Answer, Failure, Lane, Outcome, Post
 from .schedule import retry_after_seconds
 
 USER_AGENT = "A2A-on-Lambda/1.0 (webhook)"
@@ -84,35 +83,42 @@ class Sender:
         self._idle: list[_Transfer] = []
         self._active: dict[pycurl.Curl, _Transfer] = {}
 
-    def run(self, lanes: Iterable[Iterable[Post]], seconds: float) -> list[list[Answer]]:
-        """Sends all lanes at once and the posts of one lane in order; returns the answers of each lane, in order.
+    def run(self, lanes: Iterable[Lane | None], seconds: float) -> None:
+        """Sends the posts of one lane in order, and those of different lanes at once.
 
-        The next post of a lane is asked for (a lane may be a generator) and sent only when the one before was
-        acknowledged with 2xx; a lane ends with its first failure. After ``seconds`` everything ends: a post in flight
-        is answered with "timeout", the later ones have no answer.
+        A lane is a generator: it yields a post, is sent the answer, and yields the next one. It is closed after its
+        first failure. ``lanes`` is asked for the next lane whenever there is room for one; it gives None where none may
+        begin before another one has ended. After ``seconds`` everything ends: a post in flight is answered with
+        "timeout", no other is sent, and the lanes that are left are not asked for.
 
         Raises nothing for what a receiver, a URL or a header does. What a lane itself raises comes through.
         """
         deadline = monotonic() + seconds
-        results: list[list[Answer]] = []
-        waiting: deque[tuple[Iterator[Post], list[Answer]]] = deque()
-        for lane in lanes:
-            results.append([])
-            waiting.append((iter(lane), results[-1]))
+        source = iter(lanes)
         try:
-            while waiting or self._active:
+            more = seconds > 0
+            while more or self._active:
+                started = 0
                 # Not all before the first is on its way: making a post may take its time.
-                room = min(self._max_in_flight - len(self._active), _AT_A_TIME, len(waiting))
-                for _ in range(room):
-                    self._start(*waiting.popleft(), deadline)
+                while more and started < min(_AT_A_TIME, self._max_in_flight - len(self._active)):
+                    try:
+                        lane = next(source)
+                    except StopIteration:
+                        more = False
+                        break
+                    if lane is None:
+                        more = bool(self._active)  # the source waits for one of them
+                        break
+                    self._send(next(lane, None), lane, deadline)
+                    started += 1
+                more = more and monotonic() < deadline
                 self._multi.perform()
-                if not self._collect(deadline) and self._active and not room:
+                if not self._collect(deadline) and self._active and not started:
                     pause = self._multi.timeout()  # milliseconds to libcurl's own next timer, -1: it has none
                     self._multi.select(min(pause if pause >= 0 else _TICK_MS, _TICK_MS) / 1_000)
         finally:
             for transfer in [*self._active.values()]:
                 self._release(transfer)
-        return results
 
     def close(self) -> None:
         """Closes the connections. Waits for name look-ups that are still under way."""
@@ -121,17 +127,19 @@ class Sender:
             transfer.curl.close()
         self._idle.clear()
 
-    def _start(self, lane: Iterator[Post], answers: list[Answer], deadline: float) -> None:
-        """Puts the lane's next post on its way, if there is one and it may be sent."""
+    def _send(self, post: Post | None, lane: Lane, deadline: float) -> None:
+        """Puts the lane's post on its way, if there is one and there is time."""
         left = deadline - monotonic()
-        if left <= 0 or (post := next(lane, None)) is None:
+        if post is None or left <= 0:
+            lane.close()
             return
         refusal = self._refusal(post)
         if refusal is not None:
-            answers.append(Answer(error=refusal))
+            _answered(lane, Answer(error=refusal))
+            lane.close()
             return
         transfer = self._idle.pop() if self._idle else self._new_transfer()
-        transfer.prepare(post, lane, answers, ceil(left * 1_000))
+        transfer.prepare(post, lane, ceil(min(left, post.seconds) * 1_000))
         self._active[transfer.curl] = transfer
         self._multi.add_handle(transfer.curl)
 
@@ -147,11 +155,9 @@ class Sender:
         _, succeeded, failed = self._multi.info_read()
         for curl, code in [(curl, pycurl.E_OK) for curl in succeeded] + [(curl, code) for curl, code, _ in failed]:
             transfer = self._active[curl]
-            lane, answers = transfer.lane, transfer.answers
-            answers.append(answer := transfer.answer(code, self._clock))
+            lane, answer = transfer.lane, transfer.answer(code, self._clock)
             self._release(transfer)
-            if answer.outcome is Outcome.DELIVERED:
-                self._start(lane, answers, deadline)
+            self._send(_answered(lane, answer), lane, deadline)
         return bool(succeeded or failed)
 
     def _release(self, transfer: _Transfer) -> None:
@@ -170,8 +176,7 @@ class _Transfer(GuardedHandle):
 
     def __init__(self, policy: WebhookPolicy, ca_file: str | None) -> None:
         super().__init__(policy, ca_file)
-        self.lane: Iterator[Post] = iter(())
-        self.answers: list[Answer] = []
+        self.lane: Lane = _no_lane()
         self._head_complete = False
         self._head_bytes = self._body_bytes = 0
         self._retry_after: bytes | None = None
@@ -188,8 +193,8 @@ class _Transfer(GuardedHandle):
         ):
             self.curl.setopt(option, value)
 
-    def prepare(self, post: Post, lane: Iterator[Post], answers: list[Answer], milliseconds: int) -> None:
-        self.lane, self.answers = lane, answers
+    def prepare(self, post: Post, lane: Lane, milliseconds: int) -> None:
+        self.lane = lane
         self.forget()
         self._head_complete = False
         self._retry_after = None
@@ -226,3 +231,17 @@ class _Transfer(GuardedHandle):
     def _on_body(self, chunk: bytes) -> int | None:
         self._body_bytes += len(chunk)
         return None if self._body_bytes <= MAX_RESPONSE_BODY else 0
+
+
+def _answered(lane: Lane, answer: Answer) -> Post | None:
+    """The lane's next post after this answer. A failure ends the lane."""
+    try:
+        post = lane.send(answer)
+    except StopIteration:
+        return None
+    return post if answer.outcome is Outcome.DELIVERED else None
+
+
+def _no_lane() -> Lane:
+    return
+    yield

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from ..core.model import dumps
 from ..core.ports import Conflict, Glimpse, QueuedNotification, TaskPage, TaskQuery
-from ..core.records import PushConfig, ResumeToken, TaskRecord
+from ..core.records import Held, PushConfig, ResumeToken, TaskRecord
 
 
 class VirtualTime:
@@ -153,7 +153,9 @@ class MemoryPushConfigs:
             del self.items[config.task_id, config.config_id]
         return current is not None
 
-    def raise_queued(self, config: PushConfig, generation: int, failed: PushConfig | None = None) -> bool:
+    def raise_queued(
+        self, config: PushConfig, generation: int, failed: PushConfig | None = None, held: Held | None = None
+    ) -> bool:
         """See :class:`~.ports.PushConfigStore`."""
         current = self._current(config)
         if current is None:
@@ -161,8 +163,16 @@ class MemoryPushConfigs:
         if failed is not None:
             self.record_failure(config, failed)
             current = self._current(config) or current
+        if generation > current.queued_through and failed is None and held is not None:
+            current = replace(current, held=held)
         self._put(replace(current, queued_through=max(current.queued_through, generation)))
         return True
+
+    def hold(self, config: PushConfig, held: Held) -> None:
+        """See :class:`~.ports.PushConfigStore`."""
+        current = self._current(config)
+        if current is not None:
+            self._put(replace(current, held=held))
 
     def settle(self, config: PushConfig, generation: int, delivered_at: datetime | None) -> bool:
         """See :class:`~.ports.PushConfigStore`."""
@@ -302,7 +312,7 @@ class MemoryDeadLetters:
 
 
 def _recovered(config: PushConfig) -> PushConfig:
-    return replace(config, attempts=0, failing_since=None, next_attempt_at=None, last_error=None)
+    return replace(config, attempts=0, failing_since=None, next_attempt_at=None, last_error=None, held=None)
 
 
 def _matches(record: TaskRecord, query: TaskQuery) -> bool:
