@@ -36,15 +36,21 @@ def test_two_steps_of_one_name_are_refused():
         tested.step(noop)
 
 
-def test_a_step_that_is_async_or_a_generator_is_refused():
-    async def waits(task: Any) -> None: ...
+def test_a_step_that_is_a_generator_is_refused():
+    async def yields_later(task: Any) -> Any:
+        yield
 
     def yields(task: Any) -> Any:
         yield
 
-    for function in (waits, yields):
-        with pytest.raises(AgentError, match="plain function"):
+    for function in (yields_later, yields):
+        with pytest.raises(AgentError, match="not a generator"):
             agent().step(function)
+
+
+def test_a_rerun_that_nobody_knows_is_refused():
+    with pytest.raises(AgentError, match="'skip' or 'restart'"):
+        agent().step(rerun="again")(noop)
 
 
 @pytest.mark.parametrize("function", [lambda: None, lambda a, b: None])

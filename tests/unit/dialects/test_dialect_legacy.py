@@ -43,7 +43,7 @@ def config(**fields: Any) -> PushConfig:
         (
             "tasks/send",
             {"message": MESSAGE, "metadata": {"a": 1}, "historyLength": 2},
-            ops.SendMessage(CANONICAL, "legacy", history_length=2),  # type: ignore[arg-type]
+            ops.SendMessage(CANONICAL, "legacy", history_length=2, metadata={"a": 1}),  # type: ignore[arg-type]
         ),
         (
             "tasks/send",

@@ -32,7 +32,12 @@ READ: list[tuple[str, dict[str, Any], Any]] = [
     (
         "SendMessage",
         {"message": MESSAGE, "configuration": {"returnImmediately": True, "historyLength": 3}, "metadata": {"a": 1}},
-        ops.SendMessage(MESSAGE, "1.0", history_length=3),  # type: ignore[arg-type]
+        ops.SendMessage(MESSAGE, "1.0", history_length=3, metadata={"a": 1}),  # type: ignore[arg-type]
+    ),
+    (
+        "SendMessage",
+        {"message": MESSAGE, "configuration": {"acceptedOutputModes": ["text/plain", "image/*"]}},
+        ops.SendMessage(MESSAGE, "1.0", blocking=True, output_modes=("text/plain", "image/*")),  # type: ignore[arg-type]
     ),
     (
         "SendMessage",

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from ..core.model import Message, Part
     from ..net.web import Fetched, FetchError
     from .agent import Agent, Extension, Retry, Skill
-    from .context import AgentError, TaskContext
+    from .context import TaskContext
+    from .writing import AgentError
 
 __all__ = [
     "Agent",
@@ -27,7 +28,7 @@ __all__ = [
 
 _MODULES = {
     "Agent": ".agent",
-    "AgentError": ".context",
+    "AgentError": ".writing",
     "Extension": ".agent",
     "FetchError": "..net.web",
     "Fetched": "..net.web",

@@ -18,14 +18,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, overload
 
 from ..core.model import Json, Message, Part
 from ..net.web import FetchError
-from .context import MAX_WAIT, AgentError, TaskContext
+from .context import MAX_WAIT, TaskContext
+from .writing import AgentError
 
 StepFunction: TypeAlias = Callable[[TaskContext], object]
 MessageFunction: TypeAlias = Callable[[Message], str | Sequence[Part] | None]
+
+Rerun: TypeAlias = Literal["skip", "restart"]
 
 MAX_BACKOFF = 3_600.0
 """Seconds: the longest pause between two tries of a step."""
@@ -85,18 +88,29 @@ class Retry:
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step: a function of the task. ``wait`` seconds pass before it, ``timeout`` seconds is the longest that it may
-    take; ``retry`` None: one failure ends the task."""
+    take; ``retry`` None: one failure ends the task. ``rerun`` is what a run after a crash or a failure does with the
+    writes of the one before: "skip" those that are recorded, or "restart", as if they had not been made."""
 
     name: str
     function: StepFunction
     wait: float = 0.0
     retry: Retry | None = None
     timeout: float | None = None
+    rerun: Rerun = "skip"
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function has to be awaited."""
+        call = getattr(self.function, "__call__", None)  # noqa: B004 - of an object, it may be async
+        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(call)
 
     def call(self, task: TaskContext) -> None:
         """Run the function. Raises what it raises, and :class:`AgentError` where it returns something that would still
         have to be awaited or iterated: nothing of its work was done, so the step must not count as done."""
-        returned: object = self.function(task)
+        self.check_returned(self.function(task))
+
+    def check_returned(self, returned: object) -> None:
+        """Raises :class:`AgentError` for what would still have to be awaited or iterated."""
         if inspect.isawaitable(returned) or inspect.isgenerator(returned) or inspect.isasyncgen(returned):
             if inspect.iscoroutine(returned) or inspect.isgenerator(returned):
                 returned.close()
@@ -141,6 +155,7 @@ class Agent:
         retry: Retry | None = None,
         timeout: float | None = None,
         name: str | None = None,
+        rerun: Rerun = "skip",
     ) -> Callable[[StepFunction], StepFunction]: ...
 
     def step(
@@ -152,12 +167,14 @@ class Agent:
         retry: Retry | None = None,
         timeout: float | None = None,
         name: str | None = None,
+        rerun: Rerun = "skip",
     ) -> Any:
-        """Declare the next step. ``wait`` and ``timeout`` are in seconds; ``name`` is for ``goto`` and defaults to the
-        function's."""
+        """Declare the next step, a function or a coroutine function. ``wait`` and ``timeout`` are in seconds; ``name``
+        is for ``goto`` and defaults to the function's. ``rerun`` "restart" is for a step that does not make the same
+        writes again when it is run again, such as one that asks a model."""
 
         def declare(declared: StepFunction) -> StepFunction:
-            step = Step(str(name or getattr(declared, "__name__", "")), declared, wait, retry, timeout)
+            step = Step(str(name or getattr(declared, "__name__", "")), declared, wait, retry, timeout, rerun)
             self._check(step)
             self.steps.append(step)
             return declared
@@ -195,8 +212,10 @@ class Agent:
             raise AgentError(f"step {step.name!r}: wait must be between 0 and {MAX_WAIT} seconds")
         if step.timeout is not None and not 0 < step.timeout <= 900:
             raise AgentError(f"step {step.name!r}: timeout must be between 0 and 900 seconds, as long as a Lambda runs")
-        if inspect.iscoroutinefunction(step.function) or inspect.isgeneratorfunction(step.function):
-            raise AgentError(f"step {step.name!r} must be a plain function: neither async nor a generator")
+        if step.rerun not in ("skip", "restart"):
+            raise AgentError(f"step {step.name!r}: rerun must be 'skip' or 'restart'")
+        if inspect.isasyncgenfunction(step.function) or inspect.isgeneratorfunction(step.function):
+            raise AgentError(f"step {step.name!r} must be a plain or an async function, not a generator")
         try:
             inspect.signature(step.function).bind(None)
         except TypeError:

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import json as jsonlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, TypedDict, Unpack
 
-from ..core.blobs import PREFIX
-from ..core.model import TERMINAL, Artifact, Message, Part, Task, TaskState, dumps, state_of, text_of
+from ..core.lifecycle import conversation_id
+from ..core.model import TERMINAL, Artifact, Json, Message, Part, Task, TaskState, dumps, state_of, text_of
 from ..core.ports import Clock
 from ..net.web import Fetch, Fetched, FetchRequest
-
-MAX_STATE = 32_768
-"""Bytes of ``task.state`` as JSON."""
+from .writing import (
+    AgentError,
+    ArtifactWrite,
+    Recorder,
+    TaskWrite,
+    checked_artifact,
+    checked_json,
+    checked_write,
+    parts_of,
+)
 
 MAX_WAIT = 31_536_000
 """Seconds in a year: the longest that Step Functions can wait."""
-
-
-class AgentError(Exception):
-    """The agent's code uses the step API in a way that cannot work. The text is for its author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +34,6 @@ class Next:
 
     step: str | None = None
     wait: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskWrite:
-    """One write of a step: artifacts (each with: append, last chunk), then a status, if there is one.
-
-    ``then`` is the step that comes after a question to the client, ``memory`` the ``task.state`` to keep through it.
-    """
-
-    artifacts: Sequence[tuple[Artifact, bool, bool]] = ()
-    state: TaskState | None = None
-    parts: Sequence[Part] = ()
-    then: str | None = None
-    memory: dict[str, Any] = field(default_factory=dict)
-
-
-class Recorder(Protocol):
-    """How a step's writes reach the task; ``execution`` has the real one."""
-
-    @property
-    def task(self) -> Task:
-        """The task as the step knows it."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether the run is over: the step has ended the task or asked the client."""
-
-    def write(self, change: TaskWrite) -> None:
-        """Record the change as one generation of the task."""
-
-    def read(self) -> Task:
-        """The task as it is stored now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +50,26 @@ class RunOfStep:
     fetch: Fetch
 
 
+class Content(TypedDict, total=False):
+    """What the message of a status may have beside its text. ``parts`` come after text and ``data``; ``metadata`` and
+    ``extensions`` are the message's."""
+
+    data: Any
+    parts: Sequence[Part]
+    metadata: Mapping[str, Any]
+    extensions: Sequence[str]
+
+
 class TaskContext:
     """The task as a step sees it, and what it may do with it.
 
     Attributes:
-        id, context_id: as on the wire.
+        id, context_id: as on the wire. The client chooses a context's id: two callers may have the same.
+        caller: who sent the task, as the API's authorizer says.
+        conversation: an id for this caller's context, which no other caller's has.
+        request_metadata: the metadata of the request that brought the latest message, beside the message's own.
+        requested_extensions: the URIs of the extensions that its client asked for.
+        accepted_output_modes: the media types that its client accepts; none: any.
         history: all messages at the start of this run, oldest first.
         state: a small dictionary of JSON values that survives from step to step.
         idempotency_key: the same whenever this run of this step is repeated after a crash, different otherwise.
@@ -96,13 +80,19 @@ class TaskContext:
     def __init__(self, recorder: Recorder, run: RunOfStep) -> None:
         self._recorder = recorder
         self._run = run
-        self._pending: list[tuple[Artifact, bool, bool]] = []
+        self._pending: list[ArtifactWrite] = []
         self.next = Next()
         self.state = run.state
         self.idempotency_key = run.key
         self.remaining_ms = run.remaining_ms
         self.id = recorder.task["id"]
         self.context_id = recorder.task["contextId"]
+        self.caller = recorder.owner
+        self.conversation = conversation_id(self.caller, self.context_id)
+        request = recorder.request
+        self.request_metadata: Json = checked_json(request.metadata, "the request's metadata")  # a copy
+        self.requested_extensions = frozenset(request.extensions)
+        self.accepted_output_modes = request.output_modes
         # Taken once: a message that comes in the middle must not change what this run works on.
         self.history: list[Message] = [*recorder.task.get("history", [])]
 
@@ -115,6 +105,16 @@ class TaskContext:
     def text(self) -> str:
         """The text of the client's latest message."""
         return text_of(self.message)
+
+    @property
+    def stored(self) -> Task:
+        """The task as this run has it, as A2A 1.0 JSON: to read only."""
+        return self._recorder.task
+
+    @property
+    def ended(self) -> bool:
+        """Whether this run has ended the task or asked its client: nothing can be written any more."""
+        return self._recorder.ended
 
     @property
     def now(self) -> datetime:
@@ -133,6 +133,8 @@ class TaskContext:
         media_type: str | None = None,
         filename: str | None = None,
         description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        extensions: Sequence[str] = (),
         append: bool = False,
         last_chunk: bool = True,
     ) -> None:
@@ -144,17 +146,21 @@ class TaskContext:
         self._open()
         if not name:
             raise AgentError("an artifact needs a name")
-        given = list(parts) if parts is not None else _parts(text, data, url, raw, media_type, filename)
+        given = list(parts) if parts is not None else parts_of(text, data, url, raw, media_type, filename)
         if not given:
             raise AgentError(f"artifact {name!r} has no parts: give it text, data, url, raw or parts")
-        artifact: Artifact = {
-            "artifactId": str(uuid.uuid5(uuid.UUID(self.id), name)),
-            "name": name,
-            "parts": _checked(given, f"artifact {name!r}"),
-        }
+        artifact: Artifact = {"artifactId": self.artifact_id(name), "name": name, "parts": given}
         if description is not None:
             artifact["description"] = description
-        self._pending.append((artifact, append, last_chunk))
+        if metadata is not None:
+            artifact["metadata"] = dict(metadata)
+        if extensions:
+            artifact["extensions"] = [*extensions]
+        self._pending.append(ArtifactWrite(checked_artifact(artifact), append, last_chunk))
+
+    def artifact_id(self, name: str) -> str:
+        """The id of the artifact of this name: the same whenever a step runs again."""
+        return str(uuid.uuid5(uuid.UUID(self.id), name))
 
     def flush(self) -> None:
         """Write the artifacts so far now, without a new status: the client is notified of each chunk."""
@@ -162,30 +168,40 @@ class TaskContext:
         if self._pending:
             self._recorder.write(TaskWrite(self.finish()))
 
-    def status(self, text: str | None = None, *, data: Any = None) -> None:
+    def write(self, change: TaskWrite) -> None:
+        """One write as it is, after the artifacts that wait for one: for adapters, which have ids and messages of their
+        own. ``change.memory`` is :attr:`state` unless it is given. Raises :class:`AgentError` for what is not of the
+        protocol's shape."""
+        self._open()
+        if change.then is not None:
+            self._known(change.then)
+        checked = checked_write(replace(change, memory=change.memory or self.state))
+        self._recorder.write(replace(checked, artifacts=[*self.finish(), *checked.artifacts]))
+
+    def status(self, text: str | None = None, **content: Unpack[Content]) -> None:
         """Say how far the work has come: state ``working``. One write, so one notification."""
-        self._write(TaskState.WORKING, text, data)
+        self._write(TaskState.WORKING, text, content)
 
-    def complete(self, text: str | None = None, *, data: Any = None) -> None:
+    def complete(self, text: str | None = None, **content: Unpack[Content]) -> None:
         """End the task as completed. A last step that just returns does the same."""
-        self._end(TaskState.COMPLETED, text, data)
+        self._write(TaskState.COMPLETED, text, content)
 
-    def fail(self, text: str | None = None, *, data: Any = None) -> None:
+    def fail(self, text: str | None = None, **content: Unpack[Content]) -> None:
         """End the task as failed."""
-        self._end(TaskState.FAILED, text, data)
+        self._write(TaskState.FAILED, text, content)
 
-    def reject(self, text: str | None = None, *, data: Any = None) -> None:
+    def reject(self, text: str | None = None, **content: Unpack[Content]) -> None:
         """End the task as rejected: the agent will not do it."""
-        self._end(TaskState.REJECTED, text, data)
+        self._write(TaskState.REJECTED, text, content)
 
-    def require_input(self, text: str, *, data: Any = None, then: str | None = None) -> None:
+    def require_input(self, text: str | None = None, *, then: str | None = None, **content: Unpack[Content]) -> None:
         """Ask the client. The task waits, for days if need be; its answer is ``task.message`` in the next step, or in
         the one named ``then``."""
-        self._end(TaskState.INPUT_REQUIRED, text, data, then)
+        self._write(TaskState.INPUT_REQUIRED, text, content, then)
 
-    def require_auth(self, text: str, *, data: Any = None, then: str | None = None) -> None:
+    def require_auth(self, text: str | None = None, *, then: str | None = None, **content: Unpack[Content]) -> None:
         """Ask the client to authorize something out of band; otherwise like :meth:`require_input`."""
-        self._end(TaskState.AUTH_REQUIRED, text, data, then)
+        self._write(TaskState.AUTH_REQUIRED, text, content, then)
 
     def goto(self, step: str, *, wait: float | None = None) -> None:
         """Go on with the named step, after ``wait`` seconds (None: the wait that step declares)."""
@@ -225,7 +241,7 @@ class TaskContext:
         given = dict(headers or {})
         body = None
         if json is not None:
-            body = dumps(_json(json, "json")).encode()
+            body = dumps(checked_json(json, "json")).encode()
             given = {"Content-Type": "application/json", "Idempotency-Key": self.idempotency_key, **given}
         # libcurl cannot be interrupted: it has to end before the step's time does.
         left = self.remaining_ms() / 1_000
@@ -236,18 +252,16 @@ class TaskContext:
         """Whether the task has been canceled, or ended otherwise, meanwhile. Costs a read; for steps that run long."""
         return state_of(self._recorder.read()) in TERMINAL
 
-    def finish(self) -> Sequence[tuple[Artifact, bool, bool]]:
+    def finish(self) -> Sequence[ArtifactWrite]:
         """The artifacts that wait for a write: the runtime calls this at the end of the step."""
         pending, self._pending = self._pending, []
         return pending
 
-    def _end(self, state: TaskState, text: str | None, data: Any, then: str | None = None) -> None:
-        self._write(state, text, data, None if then is None else self._known(then))
-
-    def _write(self, state: TaskState, text: str | None, data: Any, then: str | None = None) -> None:
-        self._open()
-        parts = _checked(_parts(text, data), "a status")
-        self._recorder.write(TaskWrite(self.finish(), state, parts, then, checked_state(self.state)))
+    def _write(self, state: TaskState, text: str | None, content: Content, then: str | None = None) -> None:
+        parts = [*parts_of(text, content.get("data")), *content.get("parts", ())]
+        metadata = content.get("metadata")
+        extensions = [*content.get("extensions", ())]
+        self.write(TaskWrite((), state, parts, then, metadata=metadata, extensions=extensions))
 
     def _open(self) -> None:
         if self._recorder.ended:
@@ -257,65 +271,6 @@ class TaskContext:
         if step not in self._run.steps:
             raise AgentError(f"there is no step {step!r}")
         return step
-
-
-def checked_state(state: object) -> dict[str, Any]:
-    """``task.state`` as it will be read back. Raises :class:`AgentError` if it is not JSON, or too large."""
-    if not isinstance(state, dict):
-        raise AgentError("task.state must stay a dictionary")
-    normal: dict[str, Any] = _json(state, "task.state")
-    size = len(dumps(normal).encode())
-    if size > MAX_STATE:
-        raise AgentError(f"task.state has {size} bytes as JSON, {MAX_STATE} are possible")
-    return normal
-
-
-def _json(value: Any, what: str) -> Any:
-    """The value as JSON gives it back: no later change by the author can reach what was recorded."""
-    try:
-        text = jsonlib.dumps(value, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except (TypeError, ValueError, RecursionError):
-        raise AgentError(f"{what} must hold JSON values only") from None
-    return jsonlib.loads(text)
-
-
-def _checked(parts: Sequence[Part], what: str) -> list[Part]:
-    """Section 4.1.6: exactly one content each, of the right type."""
-    normal: list[Part] = _json(parts, what)
-    for part in normal:
-        contents = [key for key in ("text", "raw", "url", "data") if key in part]
-        if str(part.get("url", "")).startswith(PREFIX):
-            raise AgentError(f"a part of {what} has the URL of a content of ours: hand on what it leads to")
-        if len(contents) != 1 or not (contents == ["data"] or isinstance(part.get(contents[0]), str)):
-            raise AgentError(f"a part of {what} must have exactly one of text, raw (base64), url and data")
-    return normal
-
-
-def _parts(
-    text: str | None,
-    data: Any = None,
-    url: str | None = None,
-    raw: bytes | None = None,
-    media_type: str | None = None,
-    filename: str | None = None,
-) -> list[Part]:
-    """One part for each content that is given."""
-    contents: list[Part] = []
-    if text is not None:
-        contents.append({"text": text})
-    if data is not None:
-        contents.append({"data": data})
-    if url is not None:
-        contents.append({"url": url})
-    if raw is not None:
-        contents.append({"raw": base64.b64encode(raw).decode()})
-    for part in contents:
-        if media_type is not None:
-            part["mediaType"] = media_type
-        if filename is not None:
-            part["filename"] = filename
-    return contents
 
 
 def _checked_wait(seconds: float | None) -> float | None:

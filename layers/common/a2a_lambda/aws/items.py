@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.model import dumps, loads, state_of
 from ..core.records import (
+    Base,
     Cursor,
     FailedAttempt,
     Held,
     PushConfig,
     ResumeToken,
+    SendRequest,
     StatusChange,
     TaskImage,
     TaskRecord,
@@ -60,6 +62,8 @@ def task_update(record: TaskRecord) -> Item:
     }
     if record.timeline:
         item["timeline"] = s(dumps([[change.milliseconds, _short(change.state)] for change in record.timeline]))
+    if record.request is not None:
+        item["request"] = s(dumps(_request_json(record.request)))
     if record.trace is not None:
         from ..core.trace import packed
 
@@ -88,6 +92,7 @@ def task_record(item: Mapping[str, Mapping[str, Any]], traced: bool = False) -> 
         open_artifacts=image.open_artifacts,
         trace=_trace(item) if traced else None,
         timeline=_timeline(item),
+        request=_request(loads(item["request"]["S"])) if "request" in item else None,
     )
 
 
@@ -136,7 +141,17 @@ def context_key(owner: str, context_id: str) -> str:
     return dumps([owner, context_id])
 
 
+def _request_json(request: SendRequest) -> dict[str, Any]:
+    extensions, modes = list(request.extensions), list(request.output_modes)
+    return {"metadata": request.metadata, "extensions": extensions, "outputModes": modes}
+
+
+def _request(stored: Mapping[str, Any]) -> SendRequest:
+    return SendRequest(stored["metadata"], tuple(stored["extensions"]), tuple(stored["outputModes"]))
+
+
 def _cursor_json(cursor: Cursor) -> dict[str, Any]:
+    bases = {"bases": {name: [*base] for name, base in cursor.bases.items()}} if cursor.bases else {}
     return {
         "run": cursor.run,
         "step": cursor.step,
@@ -144,6 +159,7 @@ def _cursor_json(cursor: Cursor) -> dict[str, Any]:
         "attempt": cursor.attempt,
         "wakeAt": cursor.wake_at.isoformat() if cursor.wake_at else None,
         "state": cursor.state,
+        **bases,
     }
 
 
@@ -156,6 +172,7 @@ def _cursor(stored: Mapping[str, Any]) -> Cursor:
         attempt=stored["attempt"],
         wake_at=datetime.fromisoformat(wake_at) if wake_at else None,
         state=stored["state"],
+        bases={name: Base(*base) for name, base in stored.get("bases", {}).items()},
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
 from .model import Artifact, Message, Part, Task, TaskState, TaskStatus, timestamp
+from .records import Base
 
 MAX_DOCUMENT = 350_000
 """Bytes of a task as JSON: an item of DynamoDB holds 400 kB with everything beside it, and there has to be room for the
@@ -21,6 +23,7 @@ MAX_LIFE = timedelta(days=400)
 _identity = msgspec.json.Encoder(order="deterministic").encode
 """The same bytes for the same content, whatever the order of its keys."""
 
+_CONVERSATION_IDS = uuid.UUID("0c5e1f6e-6d5b-5f0e-8a55-9a8e7a3f5b21")
 _TASK_IDS = uuid.UUID("6f1d3a52-0f0e-5d3c-9c38-2d0c4a0a5a11")
 
 
@@ -108,6 +111,38 @@ def with_artifact(task: Task, artifact: Artifact, append: bool = False) -> Task:
     else:
         artifacts.append(artifact)
     return {**task, "artifacts": artifacts}
+
+
+def base_of(task: Task, open_artifacts: frozenset[str], artifact_id: str) -> Base:
+    """The artifact of this id as it is, for :func:`taken_back`."""
+    for artifact in task.get("artifacts", []):
+        if artifact["artifactId"] == artifact_id:
+            characters = len(artifact["parts"][-1].get("text", ""))
+            return Base(len(artifact["parts"]), characters, artifact_id in open_artifacts)
+    return Base()
+
+
+def taken_back(task: Task, open_artifacts: frozenset[str], bases: Mapping[str, Base]) -> tuple[Task, frozenset[str]]:
+    """The task and its open artifacts, with these artifacts as they were: shorter again, or not there."""
+    kept = []
+    for artifact in task.get("artifacts", []):
+        base = bases.get(artifact["artifactId"])
+        if base is None:
+            kept.append(artifact)
+        elif base.parts:
+            parts = artifact["parts"][: base.parts]
+            if "text" in parts[-1]:
+                parts[-1] = {**parts[-1], "text": parts[-1]["text"][: base.characters]}
+            kept.append({**artifact, "parts": parts})
+    changed: Task = {**task, "artifacts": kept}
+    if not kept:
+        del changed["artifacts"]
+    return changed, (open_artifacts - bases.keys()) | {name for name, base in bases.items() if base.open}
+
+
+def conversation_id(owner: str, context_id: str) -> str:
+    """The id of a context that no other owner's has, whatever ids their clients choose."""
+    return str(uuid.uuid5(_CONVERSATION_IDS, json.dumps([owner, context_id])))
 
 
 def with_history_length(task: Task, length: int | None) -> Task:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from .model import AuthenticationInfo, Message, Task, TaskState
+from .model import AuthenticationInfo, Json, Message, Task, TaskState
 from .records import PushConfig
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class SetPushConfig:
 @dataclass(frozen=True, slots=True)
 class SendMessage:
     """Section 3.1.1. ``message.taskId`` makes it a follow-up. ``blocking``: answer when the task ends or waits for its
-    client. ``extensions`` are those that the client wants to use."""
+    client. ``extensions`` are those that the client wants to use, ``metadata`` is that of the request, ``output_modes``
+    are the media types that the client accepts (none: any)."""
 
     message: Message
     dialect: str
@@ -43,6 +44,8 @@ class SendMessage:
     history_length: int | None = None
     push_config: SetPushConfig | None = None
     extensions: frozenset[str] = frozenset()
+    metadata: Json = field(default_factory=dict)
+    output_modes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .model import INTERRUPTED, TERMINAL, AuthenticationInfo, Task, TaskState, moment, state_of
+from .model import INTERRUPTED, TERMINAL, AuthenticationInfo, Json, Task, TaskState, moment, state_of
 
 if TYPE_CHECKING:
     from .trace import Write
+
+
+class Base(NamedTuple):
+    """An artifact before a run wrote to it: how many parts it had, how many characters its last part, if that is a
+    text, and whether more was to come. Without parts it was not there."""
+
+    parts: int = 0
+    characters: int = 0
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """What a client sent beside its latest message (section 3.2.1): the request's metadata, the extensions that it
+    asked for, and the media types that it accepts (none: any)."""
+
+    metadata: Json = field(default_factory=dict)
+    extensions: tuple[str, ...] = ()
+    output_modes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +47,7 @@ class Cursor:
     attempt: int = 0
     wake_at: datetime | None = None
     state: dict[str, Any] = field(default_factory=dict)
+    bases: Mapping[str, Base] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +108,7 @@ class TaskRecord:
     ``open_artifacts`` are the ids of artifacts of which more chunks are to come. ``dialect`` is the one in which the
     task was sent: methods that two dialects share are answered in it. ``trace`` is what its last writes changed, for
     streams; None where nothing streams. ``timeline`` are its changes of state since it was created, the first ones and
-    the latest, for operators.
+    the latest, for operators. ``request`` came beside the client's latest message; None where nothing ever did.
     """
 
     task: Task
@@ -102,6 +123,7 @@ class TaskRecord:
     open_artifacts: frozenset[str] = frozenset()
     trace: tuple[Write, ...] | None = None
     timeline: tuple[StatusChange, ...] = ()
+    request: SendRequest | None = None
 
     @property
     def task_id(self) -> str:

@@ -55,7 +55,9 @@ def traced(
     before: Sequence[Write], old: Task, new: Task, generation: int, open_artifacts: frozenset[str]
 ) -> tuple[Write, ...]:
     """The trace after a write that led from ``old`` to ``new``."""
-    known = {artifact["artifactId"] for artifact in old.get("artifacts", [])}
+    known = [artifact["artifactId"] for artifact in old.get("artifacts", [])]
+    if known != [artifact["artifactId"] for artifact in new.get("artifacts", [])][: len(known)]:
+        before = ()  # an artifact is gone, and what the earlier writes call places are others now
     places = {artifact["artifactId"]: place for place, artifact in enumerate(new.get("artifacts", []))}
     write, slices, replaced = Write(generation), [], set()
     for event in changes(old, new, generation, open_artifacts).events:

@@ -49,7 +49,7 @@ class LegacySend(Params):
             message["taskId"] = self.id
         if self.context_id is not None:
             message["contextId"] = self.context_id
-        return ops.SendMessage(message, legacy.NAME, history_length=self.history_length)
+        return ops.SendMessage(message, legacy.NAME, history_length=self.history_length, metadata=self.metadata or {})
 
 
 class LegacyTask(Params):

@@ -1,8 +1,7 @@
 """Reading parameters: the pieces that the dialects share.
 
 Unknown fields are ignored (specification section 5.7), names come in camelCase or snake_case (proto-JSON accepts
-both), null and "" are the same as absent where the field is optional. The metadata of a request, beside that of its
-message, and the output modes it accepts are checked, as wrong types are errors, and go no further.
+both), null and "" are the same as absent where the field is optional.
 """
 
 from __future__ import annotations

@@ -159,6 +159,8 @@ class V03Send(Params):
             blocking=bool(configuration.blocking),
             history_length=configuration.history_length,
             push_config=inline.canonical() if inline else None,
+            metadata=self.metadata or {},
+            output_modes=tuple(configuration.accepted_output_modes or ()),
         )
 
 

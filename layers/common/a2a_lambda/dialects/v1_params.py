@@ -90,6 +90,8 @@ class V1SendMessage(Params):
             blocking=not configuration.return_immediately,
             history_length=configuration.history_length,
             push_config=inline.canonical() if inline else None,
+            metadata=self.metadata or {},
+            output_modes=tuple(configuration.accepted_output_modes or ()),
         )
 
 

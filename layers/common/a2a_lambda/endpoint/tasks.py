@@ -25,12 +25,15 @@ from ..core.lifecycle import (
 from ..core.model import Message, Task, TaskState, dumps, moment, timestamp
 from ..core.operations import CancelTask, FoundTask, GetTask, ListTasks, SendMessage, TaskList
 from ..core.ports import Clock, Conflict, TaskQuery, TaskStore, Unavailable, Workflow
-from ..core.records import PushConfig, TaskRecord
+from ..core.records import PushConfig, SendRequest, TaskRecord
 from ..core.tries import tries
 from ..push.configs import PushConfigService
 
 MAX_WITH_MESSAGE = 300_000
 """Bytes of a task as JSON up to which it takes messages: an item holds 400 kB, and the agent needs room too."""
+
+MAX_BESIDE = 16_384
+"""Bytes as JSON of what is kept beside a message: the item has to hold it with the task at its largest."""
 
 MAX_LIST = 3_000_000
 """Bytes of the tasks of a page as JSON. The answer of a function holds 6 MB, in which they are a string with two bytes
@@ -159,6 +162,7 @@ class TaskService:
             created_at=now,
             expires_at=expiry(now, False, self.retention),
             trace=() if self.traced else None,
+            request=_beside(request),
         )
 
     def _write_new(self, record: TaskRecord, configs: Sequence[PushConfig]) -> bool:
@@ -184,7 +188,7 @@ class TaskService:
                 if request.push_config is not None:
                     self.push_configs.check_room(task_id, request.push_config)
                 try:
-                    record = self._append(record, ours)
+                    record = self._append(record, ours, request)
                 except Conflict:
                     continue
             if request.push_config is not None:
@@ -193,13 +197,14 @@ class TaskService:
             return record
         raise InternalError
 
-    def _append(self, record: TaskRecord, message: Message) -> TaskRecord:
+    def _append(self, record: TaskRecord, message: Message, request: SendMessage) -> TaskRecord:
         now = self.clock()
         task = record.task
         if record.interrupted:
             task = with_status(task, TaskState.WORKING, now)
         task = _within_limit(with_message(task, message))
-        changed = record.next(task, expires_at=expiry(now, False, self.retention))
+        beside = _beside(request) or (SendRequest() if record.request is not None else None)
+        changed = record.next(task, request=beside, expires_at=expiry(now, False, self.retention))
         self.store.update(changed)
         return changed
 
@@ -233,6 +238,17 @@ def _within_limit(task: Task) -> Task:
     if len(dumps(task).encode()) > MAX_WITH_MESSAGE:
         raise InvalidParams.of("message", "is more than the task can hold")
     return task
+
+
+def _beside(request: SendMessage) -> SendRequest | None:
+    """What the client sent beside its message; None if that is nothing, so that its task need not keep it."""
+    if not (request.metadata or request.extensions or request.output_modes):
+        return None
+    beside = SendRequest(request.metadata, tuple(sorted(request.extensions)), request.output_modes)
+    size = len(dumps([beside.metadata, beside.extensions, beside.output_modes]).encode())
+    if size > MAX_BESIDE:
+        raise InvalidParams.of("metadata", f"has {size} bytes with extensions and modes, {MAX_BESIDE} can be kept")
+    return beside
 
 
 def _pauses() -> Iterator[float]:

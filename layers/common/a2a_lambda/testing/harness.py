@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -47,13 +47,14 @@ class Status(NamedTuple):
 class AgentRun:
     """What became of the task. ``task`` is its canonical A2A 1.0 JSON, ``events`` are the notifications in order,
     ``errors`` what steps raised, ``waited`` the seconds that passed in waits, ``invocations`` how often the function
-    was called."""
+    was called, ``writes`` how often it tried to write the task."""
 
     task: Task
     events: list[Json] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
     waited: float = 0.0
     invocations: int = 0
+    writes: int = 0
 
     @property
     def state(self) -> str:
@@ -73,8 +74,11 @@ class AgentRun:
 
     @property
     def artifacts(self) -> dict[str, list[Part]]:
-        """The parts of each artifact, by its name."""
-        return {artifact["name"]: artifact["parts"] for artifact in self.task.get("artifacts", [])}
+        """The parts of each artifact, by its name, or its id where it has none."""
+        return {
+            artifact.get("name", artifact["artifactId"]): artifact["parts"]
+            for artifact in self.task.get("artifacts", [])
+        }
 
     def text(self, artifact: str) -> str:
         """The text parts of an artifact, put together. Raises ``KeyError`` if there is no such artifact."""
@@ -92,16 +96,29 @@ def run_agent(
     answers: Sequence[Said] = (),
     fetch: Fetch | None = None,
     crashing: bool = False,
+    dies_before: int | None = None,
+    dies_after: int | None = None,
     express: bool = False,
+    caller: str = "author",
+    context_id: str | None = None,
+    metadata: Json | None = None,
+    extensions: Sequence[str] = (),
+    accepted_output_modes: Sequence[str] = (),
 ) -> AgentRun:
     """Run a task to its end, or to a question to which there is no answer left.
 
     ``message`` and ``answers`` are texts or parts. ``fetch`` answers ``task.fetch``; without it every call fails.
     ``crashing``: the function dies after every write and is called again, as on the worst of days; the result of an
-    agent that keeps to the rules is the same. ``express``: as in an Express workflow with the template's limits. Raises
-    :class:`AgentError` if the agent uses the step API wrongly, or needs what Express cannot do.
+    agent that keeps to the rules is the same. (A step with ``rerun="restart"`` would never end: its tries die after
+    their first write, their second, and so on.) ``dies_before``, ``dies_after``: it dies once, at its write of this
+    number, counted from 1; see :func:`crashed_once`. ``express``: as in an Express workflow with the template's limits.
+    ``caller`` is ``task.caller``; ``context_id``, ``metadata``, ``extensions`` and ``accepted_output_modes`` are those
+    of each request. Raises :class:`AgentError` if the agent uses the step API wrongly, or needs what Express cannot do.
     """
-    world = _World(agent, fetch or _no_web, crashing, Express() if express else None)
+    restarting = frozenset(step.name for step in agent.steps if step.rerun == "restart")
+    deaths = _Deaths(restarting, crashing, dies_before, dies_after)
+    sent = _Sent(caller, context_id, metadata or {}, frozenset(extensions), tuple(accepted_output_modes))
+    world = _World(agent, fetch or _no_web, deaths, sent, Express() if express else None)
     task_id = world.send(message)
     left = list(answers)
     for invocation in range(1, _MOST_INVOCATIONS + 1):
@@ -115,28 +132,94 @@ def run_agent(
     raise AgentError(f"the task did not end in {_MOST_INVOCATIONS} invocations")
 
 
+def crashed_once(agent: Agent, message: Said, **options: Any) -> Iterator[AgentRun]:
+    """Runs in which the function dies once: before its first write, after it, before its second, and so on to the last.
+
+    ``options`` are those of :func:`run_agent`. What holds for all of these runs holds whenever the function dies.
+    """
+    number = 1
+    while True:
+        run = run_agent(agent, message, dies_before=number, **options)
+        if run.writes < number:
+            return
+        yield run
+        yield run_agent(agent, message, dies_after=number, **options)
+        number += 1
+
+
 class _Crash(BaseException):
     """The function dies."""
 
 
-class _FragileTasks(MemoryTasks):
-    """Each write of the executor is made, and then its function dies."""
+@dataclass(slots=True)
+class _Deaths:
+    """Which writes of the executor the function dies at. ``restarting`` are the steps that a crash starts anew."""
 
-    fragile = False
+    restarting: frozenset[str]
+    always: bool = False
+    before: int | None = None
+    after: int | None = None
+    writes: int = 0
+    _in_invocation: int = 0
+    _furthest: int = 0
+    _run: int = 0
+
+    def invoked(self) -> None:
+        self._in_invocation = 0
+
+    def write(self, record: TaskRecord, store: Callable[[TaskRecord], None]) -> None:
+        self.writes += 1
+        self._in_invocation += 1
+        if self.writes == self.before:
+            raise _Crash
+        store(record)
+        if self.writes == self.after or (self.always and self._dies_again(record)):
+            raise _Crash
+
+    def _dies_again(self, record: TaskRecord) -> bool:
+        if record.cursor.run != self._run:
+            self._run, self._furthest = record.cursor.run, 0
+        if record.cursor.step not in self.restarting:
+            return True
+        if self._in_invocation <= self._furthest:
+            return False
+        self._furthest = self._in_invocation
+        return True
+
+
+class _FragileTasks(MemoryTasks):
+    """The executor's writes may be the last things that its function does."""
+
+    def __init__(self, deaths: _Deaths) -> None:
+        super().__init__()
+        self._deaths = deaths
+        self.fragile = False
 
     def update(self, record: TaskRecord) -> None:
         """See :class:`~.ports.TaskStore`."""
-        super().update(record)
         if self.fragile:
-            raise _Crash
+            self._deaths.write(record, super().update)
+        else:
+            super().update(record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """Who sends each message, and what comes beside it."""
+
+    caller: str
+    context_id: str | None
+    metadata: Json
+    extensions: frozenset[str]
+    output_modes: tuple[str, ...]
 
 
 class _World:
-    def __init__(self, agent: Agent, fetch: Fetch, crashing: bool, express: Express | None) -> None:
+    def __init__(self, agent: Agent, fetch: Fetch, deaths: _Deaths, sent: _Sent, express: Express | None) -> None:
         self.time = VirtualTime()
         self._start = self.time.now
-        self._crashing = crashing
-        self._tasks = _FragileTasks()
+        self._deaths, self._sent = deaths, sent
+        self._tasks = _FragileTasks(deaths)
         self._errors: list[BaseException] = []
         configs = PushConfigService(
             self._tasks, MemoryPushConfigs(self._tasks), WebhookPolicy(), self.time, self.time.sleep
@@ -161,10 +244,17 @@ class _World:
         message: Message = {"messageId": f"message-{self._messages}", "role": "ROLE_USER", "parts": parts}
         if task_id is not None:
             message["taskId"] = task_id
-        return str(self._service.send("author", SendMessage(message, "1.0"))["id"])  # type: ignore[typeddict-item]
+        if self._sent.context_id is not None:
+            message["contextId"] = self._sent.context_id
+        beside = self._sent
+        request = SendMessage(
+            message, "1.0", extensions=beside.extensions, metadata=beside.metadata, output_modes=beside.output_modes
+        )
+        return str(self._service.send(beside.caller, request)["id"])  # type: ignore[typeddict-item]
 
     def invoke(self, task_id: str) -> Directive:
-        self._tasks.fragile = self._crashing
+        self._tasks.fragile = True
+        self._deaths.invoked()
         try:
             return self._executor.run(task_id, lambda: _INVOCATION_MS)
         except _Crash:
@@ -180,7 +270,7 @@ class _World:
                 events += change.events
         waited = (self.time.now - self._start).total_seconds()
         task = self._restored(self._tasks.records[task_id].task)
-        return AgentRun(task, events, self._errors, waited, invocations)
+        return AgentRun(task, events, self._errors, waited, invocations, self._deaths.writes)
 
     def _restored(self, task: Task) -> Task:
         """The task with large contents in their places, as if the author's test had followed the links."""
