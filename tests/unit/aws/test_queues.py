@@ -59,6 +59,7 @@ notifications = st.builds(
     written_at=texts,
     nonce=texts,
     redrive=texts,
+    refused_by=texts,
 )
 
 
@@ -255,3 +256,9 @@ def test_a_state_machine_that_does_not_answer_is_unavailable(
 ) -> None:
     with cloud.outage("stepfunctions", code=code), pytest.raises(Unavailable):
         getattr(StateMachine(stack.machine), call)(*arguments)
+
+
+def test_a_message_that_was_queued_before_refusals_were_noted_is_read() -> None:
+    stored = json.loads(encode(message()))
+    del stored["refusedBy"]
+    assert decode(json.dumps(stored)) == message()

@@ -11,6 +11,7 @@ from scripted import header
 
 from a2a_lambda.core.ports import QueuedNotification, Unavailable
 from a2a_lambda.push import schedule
+from a2a_lambda.push.dead_letters import DeadLetter, redrive
 from a2a_lambda.push.outcome import Answer
 from a2a_lambda.push.redelivery import Redelivery
 
@@ -267,3 +268,44 @@ def test_a_dead_letter_holds_no_credentials(world: Deliveries, waiting: list[Que
     world.sender.answers(url_of("a"), 413)
     world.redeliver(waiting[0])
     assert "t-1" not in repr(world.dead_letters.messages)
+
+
+# ------------------------------------------------------------------------------------- refused at the first attempt
+
+
+def refused_at_first(world: Deliveries) -> list[QueuedNotification]:
+    """The events of a task whose webhook answers the first of them with 413, as they are queued."""
+    task_id = world.task("a")
+    world.sender.answers(url_of("a"), 413)
+    world.stack.work(task_id)
+    world.notify()
+    world.sender.posts.clear()
+    world.sender.answers(url_of("a"), 200)
+    return [*world.queue.messages]
+
+
+def test_an_event_that_is_refused_at_the_first_attempt_has_no_second_one(world: Deliveries) -> None:
+    first, *others = refused_at_first(world)
+    assert result_of(world.redeliver(first)) == ("dead", None)
+    assert world.sender.posts == []
+    ((dead, reason),) = world.dead_letters.messages
+    assert (dead, reason.startswith("status 413; given up at ")) == (first, True)
+    assert {world.redeliver(message).result for message in others} == {"delivered"}
+    assert len(world.sender.posts) == len(others)
+    assert not world.config(first.task_id, "a").backlogged
+
+
+def test_an_event_that_was_refused_has_its_attempt_at_the_webhook_that_is_set_since(world: Deliveries) -> None:
+    first = refused_at_first(world)[0]
+    world.stack.register(first.task_id, url_of("b"), id="a")
+    assert world.redeliver(first).result == "delivered"
+    assert [post.url for post in world.sender.posts] == [url_of("b")]
+
+
+def test_an_event_that_was_refused_and_is_brought_back_has_an_attempt(world: Deliveries) -> None:
+    first = refused_at_first(world)[0]
+    world.redeliver(first)
+    letter = DeadLetter("l-1", "receipt", "status 413", world.dead_letters.messages[0][0])
+    world.queue.messages.clear()
+    assert redrive(letter, world.stack.configs, world.queue) == "redriven"
+    assert world.redeliver(world.queue.messages[0]).result == "delivered"

@@ -46,6 +46,7 @@ def encode(message: QueuedNotification) -> str:
             "writtenAt": message.written_at,
             "nonce": message.nonce,
             "redrive": message.redrive,
+            "refusedBy": message.refused_by,
             "packed": packed,
             "body": base64.b64encode(zlib.compress(raw)).decode() if packed else message.body,
         },
@@ -76,6 +77,7 @@ def decode(text: str) -> QueuedNotification:
         written_at=stored["writtenAt"],
         nonce=stored["nonce"],
         redrive=stored["redrive"],
+        refused_by=stored.get("refusedBy", ""),
     )
 
 

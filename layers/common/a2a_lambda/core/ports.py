@@ -199,7 +199,8 @@ class QueuedNotification:
     last one never. ``n`` is the event's place in its generation, ``last`` whether it is the config's last one of it.
     No credentials: the config is read again at delivery. ``dialect`` is the one the body is written in, ``written_at``
     is when the change was recorded. ``nonce`` tells an announcement from the change it repeats, ``redrive`` a
-    notification that an operator brings back from one that was settled before.
+    notification that an operator brings back from one that was settled before. ``refused_by`` is the revision of the
+    config whose receiver will never take this event: it has no further attempt there.
     """
 
     task_id: str
@@ -213,6 +214,7 @@ class QueuedNotification:
     written_at: str
     nonce: str = ""
     redrive: str = ""
+    refused_by: str = ""
 
 
 class RedeliveryQueue(Protocol):

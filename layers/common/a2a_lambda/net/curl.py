@@ -11,6 +11,7 @@ import socket
 import certifi
 import pycurl  # type: ignore[import-untyped]
 
+from .response_head import ResponseHead
 from .webhook_url import WebhookPolicy
 
 
@@ -19,7 +20,7 @@ class GuardedHandle:
 
     It follows no redirect, asks no proxy, reads no credentials of the machine, and trusts the authorities in
     ``ca_file`` (PEM; None: certifi's). ``opened`` and ``refused`` say what it saw: whether there was a permitted
-    address, and the last one that was not. ``forget`` before the handle is used again.
+    address, and the last one that was not; ``head`` is that of the answer. ``forget`` before the handle is used again.
     """
 
     def __init__(self, policy: WebhookPolicy, ca_file: str | None = None) -> None:
@@ -30,6 +31,7 @@ class GuardedHandle:
         self._policy = policy
         self.opened = False
         self.refused: str | None = None
+        self.head = ResponseHead()
         self.curl = curl = pycurl.Curl()
         for option, value in (
             (pycurl.NOSIGNAL, 1),
@@ -44,17 +46,21 @@ class GuardedHandle:
             (pycurl.SSL_VERIFYPEER, 1),
             (pycurl.SSL_VERIFYHOST, 2),
             (pycurl.OPENSOCKETFUNCTION, self._on_socket),
+            (pycurl.HEADERFUNCTION, self._on_header),
         ):
             curl.setopt(option, value)
 
     def forget(self) -> None:
         """What it saw so far is void."""
-        self.opened, self.refused = False, None
+        self.opened, self.refused, self.head = False, None, ResponseHead()
 
     @property
     def only_refused(self) -> bool:
         """Whether there were addresses, but none that is permitted."""
         return self.refused is not None and not self.opened
+
+    def _on_header(self, line: bytes) -> int | None:
+        return None if self.head.read(line) else 0
 
     def _on_socket(self, _purpose: int, target: tuple[int, int, int, tuple[str, int]]) -> socket.socket | int:
         family, kind, protocol, address = target

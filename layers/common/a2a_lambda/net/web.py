@@ -120,8 +120,10 @@ class Web:
             except pycurl.error as error:
                 too_large = len(body) > request.max_bytes
                 raise FetchError(_reason(error.args[0], handle.only_refused, too_large)) from None
+            if handle.head.status is None:
+                raise FetchError("no whole answer")
             content_type = (curl.getinfo(pycurl.CONTENT_TYPE) or "").partition(";")[0].strip().lower()
-            answer = Fetched(curl.getinfo(pycurl.RESPONSE_CODE), bytes(body), content_type)
+            answer = Fetched(handle.head.status, bytes(body), content_type)
             return answer, curl.getinfo(pycurl.REDIRECT_URL)
         finally:
             curl.close()

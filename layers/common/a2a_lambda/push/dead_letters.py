@@ -39,5 +39,5 @@ def redrive(letter: DeadLetter, configs: PushConfigStore, queue: RedeliveryQueue
     if config is None or config.incarnation != message.incarnation:
         return "no webhook"
     configs.reopen(config, letter.message_id)
-    failed = queue.send([replace(message, redrive=letter.message_id)])
+    failed = queue.send([replace(message, redrive=letter.message_id, refused_by="")])
     return "not queued" if failed else "redriven"

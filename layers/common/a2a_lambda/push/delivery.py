@@ -72,8 +72,12 @@ def gone(answers: Sequence[Answer]) -> bool:
     return bool(answers) and answers[-1].outcome is Outcome.GONE
 
 
-def queued(config: PushConfig, waiting: Iterable[Notification]) -> list[QueuedNotification]:
-    """The messages for the queue, in order."""
+def queued(
+    config: PushConfig, waiting: Iterable[Notification], answers: Sequence[Answer] = ()
+) -> list[QueuedNotification]:
+    """The messages for the queue, in order. The first event is the one that the last of the ``answers`` refused, if it
+    did: it takes its turn, so that the dead letters are in order, but has no further attempt."""
+    refused = bool(answers) and answers[-1].outcome is Outcome.GIVE_UP
     return [
         QueuedNotification(
             task_id=config.task_id,
@@ -86,8 +90,9 @@ def queued(config: PushConfig, waiting: Iterable[Notification]) -> list[QueuedNo
             dialect=config.dialect,
             written_at=item.written_at,
             nonce=item.nonce,
+            refused_by=config.revision if refused and place == 0 else "",
         )
-        for item in waiting
+        for place, item in enumerate(waiting)
     ]
 
 

@@ -242,7 +242,7 @@ class Notifier:
             report.gone += 1
             return []
         exists = self._configs.raise_queued(config, waiting[-1].generation, self._failure(delivery), delivery.held)
-        return queued(config, waiting) if exists else []
+        return queued(config, waiting, delivery.answers) if exists else []
 
     def _failure(self, delivery: Delivery) -> PushConfig | None:
         """The config as the failed first attempt leaves it: the next one keeps the schedule, and ``Retry-After``.

@@ -31,6 +31,9 @@ _QUICK = 1.0
 TOTAL_SHARE, OWNER_SHARE = 3 / 4, 1 / 2
 """Of an environment's time, for attempts at webhooks that are not quick: in all, and for one owner."""
 
+_REFUSED = reason(Answer(status=413))
+"""Why a message is given up that its receiver refused at the first attempt."""
+
 _LATER = 10
 """Seconds after which a message is tried again when a table, a queue or the key was unavailable."""
 
@@ -87,6 +90,8 @@ class Redeliverer:
             return Redelivery("dropped")
         if message.generation <= config.settled_through and not message.redrive:
             return Redelivery("dropped")
+        if message.refused_by == config.revision:
+            return self._bury(config, message, _REFUSED, None)
         now = self.clock()
         not_before = config.not_before(now)
         if not_before is not None:

@@ -23,8 +23,6 @@ USER_AGENT = "A2A-on-Lambda/1.0 (webhook)"
 
 MAX_RESPONSE_BODY = 4_096
 """Bytes of an answer's body that are read. Nothing in it is of interest."""
-MAX_RESPONSE_HEADERS = 16_384
-"""Bytes of an answer's header sections, interim ones included."""
 
 _AT_A_TIME = 16
 """Lanes that are started between two looks at what has come back."""
@@ -33,7 +31,7 @@ _TICK_MS = 100
 """The longest wait between two looks. Sockets end it sooner, but select() cannot see descriptors beyond 1,023."""
 
 _FAILURES: dict[int, Failure] = {
-    pycurl.E_OK: "reset",  # to libcurl a header section may just end; to us that is no answer
+    pycurl.E_OK: "reset",  # to libcurl a head may just end; to us that is no answer
     pycurl.E_UNSUPPORTED_PROTOCOL: "response",  # HTTP/0.9; the scheme was judged before
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "response",  # the same number is "not HTTP"
     pycurl.E_WRITE_ERROR: "response",  # our own header limit
@@ -177,9 +175,7 @@ class _Transfer(GuardedHandle):
     def __init__(self, policy: WebhookPolicy, ca_file: str | None) -> None:
         super().__init__(policy, ca_file)
         self.lane: Lane = _no_lane()
-        self._head_complete = False
-        self._head_bytes = self._body_bytes = 0
-        self._retry_after: bytes | None = None
+        self._body_bytes = 0
         for option, value in (
             (pycurl.POST, 1),
             (pycurl.USERAGENT, USER_AGENT),
@@ -188,7 +184,6 @@ class _Transfer(GuardedHandle):
             (pycurl.BUFFERSIZE, MAX_RESPONSE_BODY),
             # HTTP/1.1: one receiver per connection and one answer at a time, with nothing to multiplex or compress.
             (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
-            (pycurl.HEADERFUNCTION, self._on_header),
             (pycurl.WRITEFUNCTION, self._on_body),
         ):
             self.curl.setopt(option, value)
@@ -196,9 +191,7 @@ class _Transfer(GuardedHandle):
     def prepare(self, post: Post, lane: Lane, milliseconds: int) -> None:
         self.lane = lane
         self.forget()
-        self._head_complete = False
-        self._retry_after = None
-        self._head_bytes = self._body_bytes = 0
+        self._body_bytes = 0
         # To libcurl "name:" removes a header and "name;" sends an empty one; an empty Expect keeps it from waiting for
         # a "100 Continue" before it sends a longer body.
         headers = [f"{name}: {value}" if value.strip() else f"{name};" for name, value in post.headers]
@@ -209,24 +202,19 @@ class _Transfer(GuardedHandle):
         curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
 
     def answer(self, code: int, clock: Callable[[], datetime]) -> Answer:
-        curl = self.curl
-        status = curl.getinfo(pycurl.RESPONSE_CODE) if self._head_complete else 0
+        curl, head = self.curl, self.head
         address = curl.getinfo(pycurl.PRIMARY_IP) or self.refused
         seconds = curl.getinfo(pycurl.TOTAL_TIME)
-        if status < 200:
-            error: Failure = "refused address" if self.only_refused else _FAILURES.get(code, "other")
-            return Answer(None, error, None, address, seconds)
-        retry_after = None
-        if self._retry_after is not None:
-            retry_after = retry_after_seconds(self._retry_after.decode("latin-1"), clock())
-        return Answer(status, None, retry_after, address, seconds)
+        if head.status is None:
+            return Answer(None, self._failure(code), None, address, seconds)
+        asked = (retry_after_seconds(value, clock()) for value in head.values("retry-after"))
+        retry_after = max((one for one in asked if one is not None), default=None)
+        return Answer(head.status, None, retry_after, address, seconds)
 
-    def _on_header(self, line: bytes) -> int | None:
-        self._head_bytes += len(line)
-        self._head_complete = line in (b"\r\n", b"\n")
-        if line[:12].lower() == b"retry-after:":
-            self._retry_after = line[12:]
-        return None if self._head_bytes <= MAX_RESPONSE_HEADERS else 0
+    def _failure(self, code: int) -> Failure:
+        if self.only_refused:
+            return "refused address"
+        return "response" if self.head.malformed else _FAILURES.get(code, "other")
 
     def _on_body(self, chunk: bytes) -> int | None:
         self._body_bytes += len(chunk)
