@@ -10,11 +10,13 @@ unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
 PORT ?= 4580
+STREAM_PORT ?= 4581
 CONFORMANCE_PORT ?= 9999
 WEBHOOK_PORT ?= 9293
 PARAMETERS ?=
 AGENT ?=
 WORKFLOW ?=
+STREAMING ?=
 DEMO ?=
 RECEIVER ?=
 TESTS ?= tests
@@ -31,7 +33,8 @@ JS = $(if $(shell command -v npm),.venvs/js/.lock)
 bin = .venvs/$(1)/bin
 installed = $(patsubst %,.venvs/%/.lock,$(1))
 # The same for every command that takes template parameters: make up PARAMETERS="PushNotifications=false LogLevel=DEBUG"
-parameters = $(patsubst %,--parameter '%',$(PARAMETERS) $(if $(AGENT),AgentModule=$(AGENT)) $(if $(WORKFLOW),WorkflowType=$(WORKFLOW)))
+parameters = $(patsubst %,--parameter '%',$(PARAMETERS) $(if $(AGENT),AgentModule=$(AGENT)) $(if $(WORKFLOW),WorkflowType=$(WORKFLOW)) \
+    $(if $(STREAMING),Streaming=true))
 
 # What Express cannot run is refused before anything is deployed. It takes the environment that has all of the layer.
 express = $(findstring WorkflowType=EXPRESS,$(parameters))
@@ -45,7 +48,7 @@ help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1	\2/' | expand -t 21
 	@echo
 	@echo '  Another agent: make demo AGENT=approval_agent DEMO="--message \"3 laptops\" --answer yes".'
-	@echo '  Template parameters: make up PARAMETERS="PushNotifications=false", make demo WORKFLOW=EXPRESS.  Another Python: make … PYTHON=/path/to/python'
+	@echo '  Template parameters: make up PARAMETERS="PushNotifications=false", make demo WORKFLOW=EXPRESS.  Streams: make demo STREAMING=1.  Another Python: make … PYTHON=/path/to/python'
 
 # ---------------------------------------------------------------------------------------------------------------- use it
 
@@ -53,7 +56,7 @@ help: ## show this
 demo: $(call installed,local sam demo $(if $(express),dev)) ## run the push scenario on a local AWS that lives as long as it
 	$(fits)
 	@$(call bin,local)/python local/local_aws.py run --needs-port $(WEBHOOK_PORT) $(parameters) \
-	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT) $(seed) $(DEMO)
+	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT) $(seed) $(if $(STREAMING),--stream) $(DEMO)
 
 new-agent: .venvs/tools/.lock ## make an agent and its test from a template: make new-agent NAME=invoice_agent
 	@$(call bin,tools)/python tools/new_agent.py '$(NAME)'
@@ -63,7 +66,7 @@ check-agent: $(call installed,dev) ## whether an agent can be deployed: make che
 
 up: $(call installed,local sam $(if $(express),dev)) ## start the local AWS (PORT=4580), deploy or update the template there, and leave it running
 	$(fits)
-	@$(call bin,local)/python local/local_aws.py up --port $(PORT) $(parameters)
+	@$(call bin,local)/python local/local_aws.py up --port $(PORT) $(if $(STREAMING),--stream-port $(STREAM_PORT)) $(parameters)
 
 conformance: $(call installed,local sam) ## start the conformance agent for test kits (CONFORMANCE_PORT=9999) until Ctrl-C
 	@$(call bin,local)/python local/conformance_stack.py --port $(CONFORMANCE_PORT) $(parameters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ WHAT_TO_DO = {
     -32001: "the agent does not know this task under your identity; check --bearer or --sigv4.",
     -32003: "deploy the stack with PushNotifications=true.",
     -32601: "the agent does not speak the legacy JSON-RPC methods; check --url.",
+    -32004: "deploy the stack with Streaming=true (make demo STREAMING=1).",
     -32603: "look into the log of the stack's rpc function.",
 }
 
@@ -81,13 +82,28 @@ class A2AClient:
     def send(self, text: str, task_id: str | None = None) -> dict[str, Any]:
         """tasks/send with one text message, to a new task or to the one given: the Task as it was then (`id` is a
         string, the rest as the agent says)."""
-        message: dict[str, Any] = {"messageId": str(uuid.uuid4()), "role": "user", "parts": [{"text": text}]}
-        if task_id is not None:
-            message["taskId"] = task_id
+        message = self.message(text) | ({"taskId": task_id} if task_id is not None else {})
         task = self.call("tasks/send", {"message": message})
         if not isinstance(task, dict) or not isinstance(task.get("id"), str):
             raise DemoError(f"tasks/send at {self.url} returned no task: check that --url is an A2A agent.")
         return task
+
+    def message(self, text: str) -> dict[str, Any]:
+        """A new message of the user's."""
+        return {"messageId": str(uuid.uuid4()), "role": "user", "parts": [{"text": text}]}
+
+    def stream(self, method: str, params: dict[str, Any]) -> Iterator[bytes]:
+        """The pieces of a streamed response, as they come."""
+        body = {"jsonrpc": "2.0", "id": uuid.uuid4().hex, "method": method, "params": params}
+        try:
+            with self._session.post(self.url + "/", json=body, stream=True, timeout=(self._timeout, 60)) as answer:
+                if "text/event-stream" not in answer.headers.get("content-type", ""):
+                    raise RpcError(method, answer.json().get("error", {}))
+                yield from answer.iter_content(None)
+        except (requests.RequestException, ValueError, AttributeError) as error:
+            raise DemoError(
+                f"{method} at {self.url} broke off ({type(error).__name__}): see the agent's log."
+            ) from error
 
     def get_task(self, task_id: str) -> dict[str, Any]:
         """The Task by tasks/get; empty if the answer is none."""

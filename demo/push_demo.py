@@ -2,6 +2,7 @@
 
     python demo/push_demo.py --url ENDPOINT [--webhook-url URL] [--listen HOST:PORT] [--timeout SECONDS]
                              [--bearer TOKEN | --sigv4] [--agent-steps N] [--message TEXT] [--answer TEXT ...]
+                             [--stream]
 
 It starts a webhook receiver, reads the agent card, sends a task, registers the webhook for it, shows each push as it
 arrives, removes the webhook again and judges what it saw. Exit code: 0 every check passes, 1 a check failed, 2 the
@@ -25,6 +26,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from push_client import A2AClient, DemoError, RpcError, printable, sigv4
+from push_stream import TaskStream, agreement
 from push_webhook import Push, Receiver, state_of
 
 __all__ = ["A2AClient", "Check", "DemoError", "Push", "Receiver", "Report", "RpcError", "main", "run_demo", "sigv4"]
@@ -49,7 +51,8 @@ class Report:
     `arrivals` are all pushes of this task in order of arrival, duplicates included; `strangers` counts pushes of other
     tasks, which are not judged. `sent_clock` is the monotonic clock's time of the send. `steps` is the expected number
     of announced steps; None: read it off the pushes ("k/n"); 0: the agent announces none. `registered`: the agent had
-    the config before it was deleted; `still_listed`: it lists one of this task after that.
+    the config before it was deleted; `still_listed`: it lists one of this task after that. `streamed` are the events of
+    the stream beside the webhook, if there was one.
     """
 
     task_id: str
@@ -60,6 +63,7 @@ class Report:
     final_task: dict[str, Any] = field(default_factory=dict)
     registered: bool = False
     still_listed: bool = True
+    streamed: list[Push] | None = None
 
     @property
     def pushes(self) -> list[Push]:
@@ -96,6 +100,11 @@ class Report:
                 "Config gone",
                 self.registered and not self.still_listed,
                 "still listed" if self.still_listed else gone,
+            ),
+            *(
+                []
+                if self.streamed is None
+                else [Check("Stream tells the same", *agreement(self.streamed, self.pushes))]
             ),
         ]
 
@@ -182,10 +191,11 @@ def lists_task(configs: Sequence[dict[str, Any]], task_id: str) -> bool:
     return any(task_id in tasks(entry) for entry in configs)
 
 
-def push_line(push: Push, report: Report, duplicate: bool) -> str:
+def push_line(push: Push, report: Report, duplicate: bool = False, streamed: bool = False) -> str:
     """One live line: seconds since the send, state, text, milliseconds from the status write."""
     latency = f"{push.latency_ms:7.0f} ms" if push.latency_ms is not None else f"{'?':>7}   "
-    notes = [note for note, holds in (("final", push.final), ("duplicate", duplicate)) if holds]
+    held = (("stream", streamed), ("final", push.final), ("duplicate", duplicate))
+    notes = [note for note, holds in held if holds]
     state, text = printable(push.state, 14), printable(push.text or "-", 32)
     line = f"  {push.clock - report.sent_clock:7.2f} s  {state:<14} {text:<32} {latency}  {', '.join(notes)}"
     return line.rstrip()
@@ -201,13 +211,14 @@ def run_demo(
     message: str = "run push demo",
     answers: Sequence[str] = (),
     say: Say = lambda _: None,
+    stream: bool = False,
 ) -> Report:
     """Runs the scenario once against a receiver that is listening; `say` gets each line of output.
 
     `webhook_url` is what the agent is told to call (default: the receiver's own URL); `timeout` bounds the seconds
     from the send to the final push; `steps` as in `Report`; `message` is what is sent, `answers` are what the agent's
-    questions are answered with. A missing final push is a verdict of the report; raises
-    DemoError when the scenario cannot go on. Either way no config is left behind, as far as the agent can be reached.
+    questions are answered with; with `stream` it is watched as well. A missing final push is a verdict of the report;
+    raises DemoError when the scenario cannot go on. Either way no config is left behind, as far as the agent answers.
     """
     webhook_url = webhook_url or receiver.url
     say(f"{'webhook':<29} {webhook_url}")
@@ -220,10 +231,12 @@ def run_demo(
     if not push_on:
         raise DemoError("The agent's card has pushNotifications false: deploy the stack with PushNotifications=true.")
 
-    sent = time.monotonic()
-    task = client.send(message)
-    took = (time.monotonic() - sent) * 1000
-    report = Report(task["id"], sent, steps)
+    report = Report("", time.monotonic(), steps)
+    watched = TaskStream(client, lambda event: say(push_line(event, report, streamed=True))) if stream else None
+    task = watched.begin(message) if watched else client.send(message)
+    took = (time.monotonic() - report.sent_clock) * 1000
+    report.task_id = task["id"]
+    method = "tasks/sendSubscribe" if watched else "tasks/send"
     left = list(answers)
 
     def answer(push: Push) -> None:
@@ -231,14 +244,15 @@ def run_demo(
             say(f"  answer: {printable(left[0])}")
             client.send(left.pop(0), report.task_id)
 
-    say(f"{'tasks/send':<29} {printable(state_of(task))} after {took:.0f} ms, task {printable(report.task_id)}")
+    say(f"{method:<29} {printable(state_of(task))} after {took:.0f} ms, task {printable(report.task_id)}")
     try:
         client.set_push_config(report.task_id, webhook_url)
         say(f"{'tasks/pushNotification/set':<29} registered")
         say(RULE)
         say(f"  {'since send':<11}{'state':<15}{'message':<33}write -> webhook")
-        if not _watch(receiver, report, sent + timeout, say, answer):
+        if not _watch(receiver, report, report.sent_clock + timeout, say, answer):
             say(f"No final push within {timeout:g} s: check that the agent reaches {webhook_url}, or raise --timeout.")
+        report.streamed = watched.finish(timeout) if watched else None
         say(RULE)
         report.final_task = client.get_task(report.task_id)
         artifacts = report.final_task.get("artifacts")
@@ -326,6 +340,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--message", default="run push demo", metavar="TEXT", help="what is sent (run push demo)")
     parser.add_argument("--answer", action="append", default=[], metavar="TEXT", help="for the agent's next question")
+    parser.add_argument("--stream", action="store_true", help="watch the task by tasks/sendSubscribe, too")
     who = parser.add_mutually_exclusive_group()
     who.add_argument(
         "--bearer",
@@ -348,7 +363,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def say(line: str) -> None:
         encoding = sys.stdout.encoding or "ascii"
-        print(line.encode(encoding, "replace").decode(encoding), flush=True)
+        print(line.encode(encoding, "replace").decode(encoding) + "\n", end="", flush=True)  # two threads say lines
 
     try:
         sign = sigv4(options.url) if options.sigv4 else None
@@ -362,6 +377,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 message=options.message,
                 answers=options.answer,
                 say=say,
+                stream=options.stream,
             )
             for line in report.lines(mark):
                 say(line)

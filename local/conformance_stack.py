@@ -87,6 +87,12 @@ class Door(ThreadingHTTPServer):
 @contextmanager
 def conformance_stack(port: int, parameters: Mapping[str, str]) -> Iterator[str]:
     """The URL of a conformance stack. Port 0: any. Raises LocalAwsError."""
+    if parameters.get("Streaming") == "true":
+        with local_aws() as emulator:  # its gateway is at the root of a host
+            yield deploy(
+                emulator, STACK, {"AgentModule": "conformance"} | dict(parameters), stream_port=port or None
+            ).endpoint
+        return
     handler = type("To", (Forwarder,), {})
     try:
         door = Door((HOST, port), handler)

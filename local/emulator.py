@@ -67,7 +67,7 @@ def start(name: str, port: int | None = None, python_path: Sequence[Path] = ()) 
     if not PYTHON.exists():
         raise LocalAwsError("The environment of the local AWS is missing. Run: make up")
     if port is None:
-        port = _free_port()
+        port = free_port()
     elif not port_is_free(port):
         raise LocalAwsError(
             f"Port {port} is in use. Stop what listens there (make down?), or take another: make up PORT={port + 1}"
@@ -89,7 +89,8 @@ def start(name: str, port: int | None = None, python_path: Sequence[Path] = ()) 
         )
     _children[process.pid] = process
     emulator = Emulator(name, port, process.pid)
-    _record(directory).write_text(json.dumps({"port": port, "pid": process.pid}))
+    kept = {"port": port, "pid": process.pid, "python_path": [str(path) for path in python_path]}
+    _record(directory).write_text(json.dumps(kept))
     try:
         _wait_until_ready(emulator, process, log)
     except BaseException:
@@ -203,7 +204,7 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

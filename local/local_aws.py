@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import emulator as emulators
+import gateways
 from emulator import ROOT, STOP_SECONDS, Emulator, LocalAwsError, port_is_free
 from stack import Stack, deploy, describe, sam
 
@@ -50,6 +51,7 @@ def local_aws(name: str | None = None, python_path: Sequence[Path] = ()) -> Iter
         raise LocalAwsError(f"{error}\n(The log of the local AWS is kept in {log}.)") from error
     finally:
         if emulator is not None:
+            gateways.stop_all(emulator)
             emulators.stop(emulator)
         emulators.discard(name, keep_log=failed)
 
@@ -61,12 +63,12 @@ def local_stack(parameters: Mapping[str, str] | None = None, python_path: Sequen
         yield deploy(emulator, STACK, parameters or {})
 
 
-def up(port: int, parameters: Mapping[str, str]) -> None:
+def up(port: int, parameters: Mapping[str, str], stream_port: int | None) -> None:
     running = emulators.find(INSTANCE)
     if running is None:
         say(f"Starting the local AWS on port {port}")
         running = emulators.start(INSTANCE, port)
-    show(deploy(running, STACK, parameters, say))
+    show(deploy(running, STACK, parameters, say, stream_port))
 
 
 def down() -> None:
@@ -75,6 +77,7 @@ def down() -> None:
         say("The local AWS is not running.")
         return
     say(f"Stopping the local AWS on port {running.port}; while functions run that takes up to {STOP_SECONDS} s")
+    gateways.stop_all(running)
     emulators.stop(running)
     say("The local AWS is stopped. Its tasks are gone.")
 
@@ -122,6 +125,8 @@ def run(parameters: Mapping[str, str], command: Sequence[str]) -> int:
 def invoke(function: str, event: Path) -> int:
     if not event.is_file():
         raise LocalAwsError(f"There is no event {event}. See events/.")
+    if function == "rpc" and gateways.find(the_running_one(), STACK):
+        raise LocalAwsError("rpc streams, and the emulator takes whole answers only. Call its URL: make status")
     arguments = [
         "remote",
         "invoke",
@@ -174,6 +179,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         )
         if name == "up":
             command.add_argument("--port", type=int, default=PORT, help=f"on the loopback address; default {PORT}")
+            command.add_argument("--stream-port", type=int, help="of the gateway, with Streaming=true; default any")
         else:
             command.add_argument("--needs-port", type=int, metavar="PORT", help="which the command will listen on")
             command.add_argument(
@@ -193,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         match options.command:
             case "up":
                 check_agent(dict(options.parameter))
-                up(options.port, dict(options.parameter))
+                up(options.port, dict(options.parameter), options.stream_port)
             case "run":
                 check_agent(dict(options.parameter))
                 check_port(options.needs_port)

@@ -24,6 +24,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+import gateways
 from emulator import ADMIN, PYTHON, REGION, ROOT, STATE, Emulator, LocalAwsError, tail
 
 SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
@@ -57,12 +58,25 @@ class Stack:
         return client(self.emulator, service)
 
 
-def deploy(emulator: Emulator, name: str, parameters: Mapping[str, str], progress: Progress = lambda _: None) -> Stack:
+def deploy(
+    emulator: Emulator,
+    name: str,
+    parameters: Mapping[str, str],
+    progress: Progress = lambda _: None,
+    stream_port: int | None = None,
+) -> Stack:
     """Build what changed, deploy it as stack `name`, or update that stack, and ask the result for its agent card.
 
-    `parameters` override the template's, after LOCAL_PARAMETERS. Raises LocalAwsError with the reason.
+    `parameters` override the template's, after LOCAL_PARAMETERS. With Streaming a local gateway is the endpoint, on
+    `stream_port` or any port. Raises LocalAwsError with the reason.
     """
-    endpoint = f"{emulator.url}/_aws/execute-api/{name}/$default"
+    streams = parameters.get("Streaming") == "true"
+    if streams:
+        stream_port = gateways.reserved_port(emulator, name, stream_port)
+        endpoint = gateways.url_of(stream_port)
+    else:
+        gateways.stop(emulator, name)
+        endpoint = _api_url(emulator, name)
     with _one_at_a_time():
         _build_if_changed(progress)
         template_url = _package(emulator, progress)
@@ -73,6 +87,8 @@ def deploy(emulator: Emulator, name: str, parameters: Mapping[str, str], progres
     )
     _allow_batches(emulator, name, outputs["RedeliveryQueueUrl"])
     _allow_plain_http(emulator, name)
+    if streams and stream_port is not None:
+        gateways.restart(emulator, name, stream_port)
     _smoke_test(emulator, name, endpoint)
     progress(f"Deployed in {time.monotonic() - started:.1f} s")
     return Stack(name, endpoint, outputs, emulator)
@@ -86,7 +102,13 @@ def describe(emulator: Emulator, name: str) -> Stack | None:
         return None
     if found["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         return None
-    return Stack(name, f"{emulator.url}/_aws/execute-api/{name}/$default", _outputs(found), emulator)
+    endpoint = gateways.find(emulator, name) or _api_url(emulator, name)
+    return Stack(name, endpoint, _outputs(found), emulator)
+
+
+def _api_url(emulator: Emulator, name: str) -> str:
+    """Where the emulator's HTTP APIs answer."""
+    return f"{emulator.url}/_aws/execute-api/{name}/$default"
 
 
 def client(emulator: Emulator, service: str) -> Any:
@@ -206,7 +228,7 @@ def _allow_batches(emulator: Emulator, name: str, queue_url: str) -> None:
     ]
     statement = {"Effect": "Allow", "Action": "sqs:SendMessageBatch", "Resource": attributes["QueueArn"]}
     client(emulator, "iam").put_role_policy(
-        RoleName=_physical_id(emulator, name, "NotifierRole"),
+        RoleName=physical_id(emulator, name, "NotifierRole"),
         PolicyName="emulator",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
     )
@@ -214,10 +236,10 @@ def _allow_batches(emulator: Emulator, name: str, queue_url: str) -> None:
 
 def _allow_plain_http(emulator: Emulator, name: str) -> None:
     """Lift the policy that the bucket answers over TLS only: the emulator enforces it, and has no TLS on loopback."""
-    client(emulator, "s3").delete_bucket_policy(Bucket=_physical_id(emulator, name, "ArtifactsBucket"))
+    client(emulator, "s3").delete_bucket_policy(Bucket=physical_id(emulator, name, "ArtifactsBucket"))
 
 
-def _physical_id(emulator: Emulator, name: str, logical_id: str) -> str:
+def physical_id(emulator: Emulator, name: str, logical_id: str) -> str:
     """The name by which AWS knows a resource of the stack."""
     found = client(emulator, "cloudformation").describe_stack_resource(StackName=name, LogicalResourceId=logical_id)
     physical: str = found["StackResourceDetail"]["PhysicalResourceId"]

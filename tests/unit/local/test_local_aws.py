@@ -118,7 +118,20 @@ def test_the_answer_of_a_function_ends_with_a_newline(
     event = tmp_path / "event.json"
     event.write_text("{}")
     monkeypatch.setattr(local_aws, "the_running_one", lambda: None)
+    monkeypatch.setattr(local_aws.gateways, "find", lambda *_: None)
     monkeypatch.setattr(local_aws, "sam", sam)
 
     assert local_aws.main(["invoke", "rpc", str(event)]) == code
     assert capsys.readouterr().out == end
+
+
+def test_a_function_that_streams_is_not_invoked_where_only_whole_answers_are_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    event = tmp_path / "event.json"
+    event.write_text("{}")
+    monkeypatch.setattr(local_aws, "the_running_one", lambda: None)
+    monkeypatch.setattr(local_aws.gateways, "find", lambda *_: "http://127.0.0.1:4581")
+
+    assert local_aws.main(["invoke", "rpc", str(event)]) == 1
+    assert "make status" in capsys.readouterr().err
