@@ -22,7 +22,7 @@ from a2a_lambda.aws.dead_letters import Letters  # noqa: E402
 from a2a_lambda.aws.push_config_table import PushConfigTable  # noqa: E402
 from a2a_lambda.aws.queues import SqsRedeliveryQueue  # noqa: E402
 from a2a_lambda.core.ports import QueuedNotification  # noqa: E402
-from a2a_lambda.push.dead_letters import DeadLetter, redrive  # noqa: E402
+from a2a_lambda.push.dead_letters import DeadLetter, redrive, redriven_from  # noqa: E402
 
 if TYPE_CHECKING:
     from stack import Stack
@@ -90,7 +90,7 @@ def _work(options: argparse.Namespace) -> int:
         message = letter.message
         if options.command == "redrive" and message is not None and _chosen(message, options):
             key = (message.task_id, message.config_id)
-            if message.redrive in redriven:  # a webhook that refuses at once would keep us here for ever
+            if redriven_from(message) in redriven:  # a webhook that refuses at once would keep us here for ever
                 outcome = "given up again"
             elif key not in failed:  # else the ones behind would overtake it
                 outcome = redrive(letter, PushConfigTable(options.configs), SqsRedeliveryQueue(options.queue))

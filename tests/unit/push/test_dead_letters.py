@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import cloud
 import pytest
+from deliveries import raising
+from scripted import ScriptedSender
 
 import dead_letters as command
 from a2a_lambda.aws import dead_letters as letters
@@ -17,6 +20,8 @@ from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode
 from a2a_lambda.core.ports import QueuedNotification
 from a2a_lambda.core.records import PushConfig
+from a2a_lambda.push.dead_letters import redriven_from
+from a2a_lambda.push.redelivery import Redeliverer
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -244,3 +249,67 @@ def test_a_letter_that_cannot_be_given_back_is_no_error_because_others_see_it_so
 
     with cloud.outage("sqs", "ChangeMessageVisibility", code="InvalidParameterValue"):
         assert world.run("list") == 0
+
+
+class DeduplicatingQueue:
+    """What SQS remembers: for five minutes each id that it was given, even of a message that is dealt with. moto
+    forgets it with the message."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from moto.sqs.models import Queue
+
+        self._seen: set[tuple[str, str, str]] = set()
+        add = Queue.add_message
+
+        def add_message(queue: Any, message: Any) -> None:
+            key = (queue.name, str(message.group_id), str(message.deduplication_id))
+            if key not in self._seen:
+                self._seen.add(key)
+                add(queue, message)
+
+        monkeypatch.setattr(Queue, "add_message", add_message)
+
+
+def deliver_all(world: World) -> int:
+    """Redelivery takes what waits; how many were delivered."""
+    sqs, delivered = client("sqs"), 0
+    redeliverer = Redeliverer(world.configs, SqsDeadLetters(world.dead), ScriptedSender(), lambda: NOW)
+    while entries := sqs.receive_message(QueueUrl=world.queue).get("Messages"):
+        for entry in entries:
+            delivered += redeliverer.redeliver(decode(entry["Body"])).result == "delivered"
+            sqs.delete_message(QueueUrl=world.queue, ReceiptHandle=entry["ReceiptHandle"])
+    return delivered
+
+
+def test_a_redrive_that_was_broken_off_can_be_repeated_within_minutes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    DeduplicatingQueue(monkeypatch)
+    world.config("a")
+    world.bury("a", 1)
+    monkeypatch.setattr(letters, "HELD", 0)
+    with monkeypatch.context() as broken:
+        broken.setattr(letters.Letters, "remove", raising(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            world.run("redrive")
+    assert deliver_all(world) == 1
+
+    assert world.run("redrive") == 0
+
+    assert deliver_all(world) == 1
+    config = world.configs.get("t", "a")
+    assert config is not None
+    assert not config.backlogged
+    assert cloud.messages(world.dead) == []
+
+
+def test_each_redrive_of_a_letter_has_a_mark_of_its_own_that_names_the_letter(world: World) -> None:
+    world.config("a")
+    world.bury("a", 1)
+    world.run("redrive")
+    world.bury("a", 1)
+    world.run("redrive")
+    first, second = world.waiting()
+    assert first.redrive != second.redrive
+    assert redriven_from(first)
+    assert redriven_from(replace(first, redrive="")) == ""

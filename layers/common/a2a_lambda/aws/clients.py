@@ -10,21 +10,44 @@ from ..core.ports import Unavailable
 
 Service = Literal["dynamodb", "kms", "s3", "secretsmanager", "sqs", "ssm", "stepfunctions"]
 
-# Codes that say "not now". Anything else is a defect of ours and must be seen as such.
 _TRANSIENT = frozenset(
     {
+        "DependencyTimeoutException",
+        "ExecutionLimitExceeded",
+        "InternalError",
         "InternalFailure",
         "InternalServerError",
+        "InternalServiceError",
         "ItemCollectionSizeLimitExceededException",
+        "KMSInternalException",
+        "LimitExceededException",
+        "OverLimit",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
         "ServiceUnavailable",
+        "SlowDown",
+        "Throttled",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingError",
         "ThrottlingException",
+        "TooManyRequests",
+        "TooManyRequestsException",
+        "TransactionConflict",
         "TransactionConflictException",
         "TransactionInProgressException",
     }
 )
+"""Codes that say "not now", of calls and of the items of a transaction. Anything else is a defect of ours and must be
+seen as such."""
+
+_TOO_MANY = 429
 
 
 @cache
@@ -43,7 +66,10 @@ def client(service: Service) -> Any:
             read_timeout=5,
             retries={"mode": "standard", "max_attempts": 3},
             tcp_keepalive=True,
-            signature_version="s3v4" if service == "s3" else None,  # for links that work in every region
+            # Links that work in every region and partition name the bucket's own host: the global one redirects to it
+            # for hours after the bucket was made, and a link is signed for one host.
+            signature_version="s3v4" if service == "s3" else None,
+            s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"} if service == "s3" else None,
         ),
     )
 
@@ -51,6 +77,20 @@ def client(service: Service) -> Any:
 def code_of(error: Exception) -> str:
     """The error code that the service gave; "" if it was not even reached."""
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+
+
+def reasons_of(error: Exception) -> set[str]:
+    """The codes of the items for which a transaction was canceled."""
+    reasons = getattr(error, "response", {}).get("CancellationReasons", [])
+    return {str(reason.get("Code", "")) for reason in reasons} - {"", "None"}
+
+
+def _not_now(error: Exception) -> bool:
+    """Whether the service may do at another time what it did not do now."""
+    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    reasons = reasons_of(error)
+    canceled = bool(reasons) and reasons <= _TRANSIENT
+    return canceled or code_of(error) in _TRANSIENT or status >= 500 or status == _TOO_MANY
 
 
 P = ParamSpec("P")
@@ -66,8 +106,7 @@ def guarded(call: Callable[P, R]) -> Callable[P, R]:
         try:
             return call(*args, **kwargs)
         except ClientError as error:
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if code_of(error) in _TRANSIENT or status >= 500:
+            if _not_now(error):
                 raise Unavailable(code_of(error)) from error
             raise
         except ParamValidationError:

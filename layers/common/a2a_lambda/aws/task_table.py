@@ -9,7 +9,7 @@ from typing import Any
 from ..core.model import TERMINAL
 from ..core.ports import Conflict, Glimpse, Poison, TaskPage, TaskQuery
 from ..core.records import PushConfig, ResumeToken, TaskRecord
-from .clients import client, code_of, guarded
+from .clients import client, code_of, guarded, reasons_of
 from .items import Item, config_item, context_key, item_size, n, s, task_item, task_record, task_update
 
 _BATCH = 100
@@ -212,14 +212,9 @@ def lost(error: Any) -> bool:
     return (
         condition_failed(error)
         or code_of(error) == "TransactionConflictException"
-        or "TransactionConflict" in _reasons(error)
+        or "TransactionConflict" in reasons_of(error)
     )
 
 
 def condition_failed(error: Any) -> bool:
-    return code_of(error) == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in _reasons(error)
-
-
-def _reasons(error: Any) -> set[str]:
-    """Why a transaction was canceled."""
-    return {reason.get("Code", "") for reason in error.response.get("CancellationReasons", [])}
+    return code_of(error) == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in reasons_of(error)

@@ -7,9 +7,13 @@ generation in its webhook-id shows.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, replace
 
 from ..core.ports import Poison, PushConfigStore, QueuedNotification, RedeliveryQueue
+
+_MARK = "/"
+"""Between a letter's id and what tells one redrive of it from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,9 @@ def redrive(letter: DeadLetter, configs: PushConfigStore, queue: RedeliveryQueue
     "not queued".
 
     First the config: it waits for the letter, so that nothing overtakes it, and it is not failing any more. Then the
-    message, marked, which also is an id of its own: SQS may remember the one that was given up. What is broken off in
-    between has to be redriven again: the letter is still there.
+    message, with a mark of its own each time: SQS remembers for five minutes what it was given, delivered or not, and
+    would drop the second of two with one mark, for which the config then waited in vain. What is broken off in between
+    has to be redriven again: the letter is still there.
     """
     message = letter.message
     assert message is not None
@@ -38,6 +43,12 @@ def redrive(letter: DeadLetter, configs: PushConfigStore, queue: RedeliveryQueue
         return "unreadable webhook"
     if config is None or config.incarnation != message.incarnation:
         return "no webhook"
-    configs.reopen(config, letter.message_id)
-    failed = queue.send([replace(message, redrive=letter.message_id, refused_by="")])
+    mark = f"{letter.message_id}{_MARK}{uuid.uuid4()}"
+    configs.reopen(config, mark)
+    failed = queue.send([replace(message, redrive=mark, refused_by="")])
     return "not queued" if failed else "redriven"
+
+
+def redriven_from(message: QueuedNotification) -> str:
+    """The id of the letter that was brought back with this message; "" if none was."""
+    return message.redrive.partition(_MARK)[0]
