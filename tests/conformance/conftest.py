@@ -18,3 +18,10 @@ collect_ignore = [] if TESTBED.exists() else ["test_testbed.py"]
 def endpoint() -> Iterator[str]:
     with conformance_stack(0, {}) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def streaming_endpoint() -> Iterator[str]:
+    """The same with Streaming=true, behind the local gateway."""
+    with conformance_stack(0, {"Streaming": "true"}) as url:
+        yield url

@@ -1,31 +1,14 @@
 """The official clients as they are on PyPI and npm: card, send, tasks, configs, and webhooks in their own types.
 
-`make test` installs them. The JavaScript SDK needs npm: where there is none, its cases are not made.
+`make test` installs them. What they do where the agent streams is in test_streaming_clients.py.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).parent
-ENVIRONMENTS = HERE.parents[1] / ".venvs"
-COMPAT = ENVIRONMENTS / "compat" / "bin" / "python"
-NODE = ENVIRONMENTS / "js"
-
-PAIRS = [("1.0", "JSONRPC"), ("0.3", "JSONRPC"), ("1.0", "HTTP+JSON")]
-CLIENTS = ["python", "javascript"] if shutil.which("node") and (NODE / "node_modules").exists() else ["python"]
-
-
-def run(*command: str | Path, cwd: Path = HERE / "clients", script: str | None = None) -> None:
-    done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, input=script, capture_output=True, text=True, timeout=90, check=False
-    )
-    assert done.returncode == 0, done.stderr
+from official_clients import CLIENTS, COMPAT, HERE, NODE, PAIRS, run
 
 
 @pytest.mark.parametrize(("version", "binding"), PAIRS)
