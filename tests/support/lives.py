@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from a2a_lambda.core.changes import lengthened_by
 from a2a_lambda.core.lifecycle import agent_message, new_task, with_artifact, with_message, with_status
 from a2a_lambda.core.model import Artifact, Message, TaskState, dumps, loads
 from a2a_lambda.core.records import TaskRecord
@@ -32,6 +33,7 @@ def created(random: Random) -> TaskRecord:
 def written(random: Random, record: TaskRecord, number: int, replaces: bool) -> TaskRecord:
     """The next generation of a task, with whatever an agent or a client may do in one write."""
     now, task, open_artifacts = NOW + timedelta(seconds=number), record.task, set(record.open_artifacts)
+    appended = set()
     if random.random() < 0.15:
         task = with_message(task, {**MESSAGE, "messageId": f"u{number}"})
         if record.interrupted:
@@ -42,14 +44,17 @@ def written(random: Random, record: TaskRecord, number: int, replaces: bool) -> 
         known = {artifact["artifactId"] for artifact in task.get("artifacts", [])}
         parts = [{"text": f"{number}.{random.random()}"} for _ in range(random.randint(1, 3))]
         artifact: Artifact = {"artifactId": artifact_id, "name": artifact_id, "parts": parts}  # type: ignore[typeddict-item]
-        task = with_artifact(task, artifact, artifact_id in known and not (replaces and random.random() < 0.3))
+        append = artifact_id in known and not (replaces and random.random() < 0.3)
+        task = with_artifact(task, artifact, append)
+        (appended.add if append else appended.discard)(artifact_id)
         (open_artifacts.add if random.random() < 0.5 else open_artifacts.discard)(artifact_id)
     if random.random() < 0.7:
         state = random.choice([TaskState.WORKING] * 4 + [TaskState.INPUT_REQUIRED])
         says = random.random() < 0.7
         message = agent_message(task, f"a{number}", [{"text": f"step {number}"}]) if says else None
         task = with_status(task, state, now, message)
-    return stored(record.next(task, open_artifacts=frozenset(open_artifacts)))
+    lengthened = lengthened_by(record.task, task, appended)
+    return stored(record.next(task, open_artifacts=frozenset(open_artifacts), lengthened=lengthened))
 
 
 def life(random: Random, replaces: bool) -> list[TaskRecord]:

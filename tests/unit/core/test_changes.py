@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a2a_lambda.core.changes import changes, status_update
+from a2a_lambda.core.changes import changes, lengthened_by, status_update
 from a2a_lambda.core.lifecycle import agent_message, new_task, with_artifact, with_message, with_status
 from a2a_lambda.core.model import Artifact, Message, Task, TaskState
 
@@ -77,10 +77,42 @@ def test_a_new_artifact_to_which_more_will_come_is_not_the_last_chunk() -> None:
 
 
 def test_of_an_artifact_that_grew_only_the_new_parts_are_told() -> None:
-    old = with_artifact(TASK, artifact("a", "one", name="A"))
+    old = with_artifact(TASK, {**artifact("a", name="A"), "parts": [{"data": 1}]})
     (update,) = updates(old, with_artifact(old, artifact("a", "two", "three"), append=True))
     assert update["artifact"] == artifact("a", "two", "three", name="A")
     assert (update["append"], update["lastChunk"]) == (True, True)
+
+
+def test_of_a_text_that_was_lengthened_only_its_new_end_is_told() -> None:
+    old = with_artifact(TASK, artifact("a", "one", name="A"))
+    new = with_artifact(old, artifact("a", "two", "three"), append=True)
+    assert new["artifacts"] == [artifact("a", "onetwo", "three", name="A")]
+    (event,) = changes(old, new, 7, lengthened=lengthened_by(old, new, {"a"})).events
+    assert event["artifactUpdate"]["artifact"] == artifact("a", "two", "three", name="A")
+    assert event["artifactUpdate"]["append"]
+
+
+def test_a_text_that_nobody_lengthened_is_told_whole_even_if_it_begins_with_the_old_one() -> None:
+    old = with_artifact(TASK, artifact("a", "one"))
+    new = with_artifact(old, artifact("a", "one and more"))
+    assert lengthened_by(old, new, set()) == frozenset()
+    (update,) = updates(old, new)
+    assert update["artifact"] == artifact("a", "one and more")
+    assert "append" not in update
+
+
+@pytest.mark.parametrize(
+    "after",
+    [artifact("a", "on"), artifact("a", "one"), artifact("a", "One more"), artifact("a", "one more", name="B")],
+    ids=["shorter", "the same", "another", "renamed"],
+)
+def test_what_is_no_longer_text_is_never_told_as_its_end(after: Artifact) -> None:
+    old = with_artifact(TASK, artifact("a", "one"))
+    new = with_artifact(old, after)
+    assert lengthened_by(old, new, {"a"}) == frozenset()
+    assert all(
+        "append" not in event["artifactUpdate"] for event in changes(old, new, 7, lengthened=frozenset("a")).events
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,6 +163,12 @@ def test_who_follows_the_events_has_the_same_artifacts_as_the_task(writes: list[
     task, followed = TASK, TASK
     for identifier, texts, append in writes:
         before, task = task, with_artifact(task, artifact(identifier, *texts), append)
-        for update in updates(before, task):
+        lengthened = lengthened_by(before, task, {identifier} if append else set())
+        for event in changes(before, task, 7, lengthened=lengthened).events:
+            update = event["artifactUpdate"]
             followed = with_artifact(followed, update["artifact"], update.get("append", False))
-    assert followed.get("artifacts") == task.get("artifacts")
+    assert texts_of(followed) == texts_of(task)
+
+
+def texts_of(task: Task) -> dict[str, str]:
+    return {each["artifactId"]: "".join(part["text"] for part in each["parts"]) for each in task.get("artifacts", [])}

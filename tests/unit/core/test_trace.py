@@ -21,7 +21,7 @@ Events = list[tuple[int, str, Json]]
 
 def pushed(before: TaskRecord, after: TaskRecord) -> Events:
     """What the webhooks receive of a write."""
-    change = changes(before.task, after.task, after.generation, after.open_artifacts)
+    change = changes(before.task, after.task, after.generation, after.open_artifacts, after.lengthened)
     return [(change.generation, str(n), event) for n, event in enumerate(change.events)]
 
 

@@ -12,6 +12,7 @@ from ..core.lifecycle import conversation_id
 from ..core.model import TERMINAL, Artifact, Json, Message, Part, Task, TaskState, dumps, state_of, text_of
 from ..core.ports import Clock
 from ..net.web import Fetch, Fetched, FetchRequest
+from .text_stream import TextStream
 from .writing import (
     AgentError,
     ArtifactWrite,
@@ -39,7 +40,8 @@ class Next:
 @dataclass(frozen=True, slots=True)
 class RunOfStep:
     """What a run of a step is given. ``steps`` are the names of all steps of the agent; ``key`` is the same whenever
-    this run is repeated, and different for any other; ``remaining_ms`` counts down to the step's own time limit."""
+    this run is repeated, and different for any other; ``remaining_ms`` counts down to the step's own time limit;
+    ``restarts``: a run that is repeated skips nothing."""
 
     step: str
     steps: frozenset[str]
@@ -48,6 +50,7 @@ class RunOfStep:
     clock: Clock
     remaining_ms: Callable[[], int]
     fetch: Fetch
+    restarts: bool = False
 
 
 class Content(TypedDict, total=False):
@@ -161,6 +164,39 @@ class TaskContext:
     def artifact_id(self, name: str) -> str:
         """The id of the artifact of this name: the same whenever a step runs again."""
         return str(uuid.uuid5(uuid.UUID(self.id), name))
+
+    def stream_text(
+        self,
+        name: str,
+        *,
+        media_type: str | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> TextStream:
+        """An artifact whose text comes in small pieces: ``async with task.stream_text("answer") as out``, or a plain
+        ``with``, and ``out.write("…")``. It is written once a second, or when there are 4 kB; its end goes with the
+        step's next write.
+
+        Where a write ends is a matter of time, so it takes a step with ``rerun="restart"``. Raises :class:`AgentError`
+        in any other.
+        """
+        self._open()
+        if not self._run.restarts:
+            raise AgentError("stream_text needs @agent.step(rerun='restart'): no two runs write the same pieces")
+
+        def emit(text: str, append: bool, last: bool) -> None:
+            given = (None, None) if append else (description, metadata)
+            self.artifact(
+                name,
+                text,
+                media_type=media_type,
+                description=given[0],
+                metadata=given[1],
+                append=append,
+                last_chunk=last,
+            )
+
+        return TextStream(emit, self.flush, self._run.clock)
 
     def flush(self) -> None:
         """Write the artifacts so far now, without a new status: the client is notified of each chunk."""

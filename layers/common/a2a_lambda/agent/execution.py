@@ -169,6 +169,7 @@ class Executor:
                     key=f"{run.record.task_id}.{cursor.run}",
                     clock=self.clock,
                     fetch=self.fetch,
+                    restarts=step.rerun == "restart",
                     remaining_ms=lambda: max(round((until - self.clock()).total_seconds() * 1_000), 0),
                 ),
             )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from ..core.blobs import offloaded
+from ..core.changes import lengthened_by
 from ..core.lifecycle import MAX_DOCUMENT, agent_message, base_of, taken_back, with_artifact, with_status
 from ..core.model import INTERRUPTED, TERMINAL, Message, Task, TaskState, dumps
 from ..core.ports import Conflict, Unavailable
@@ -177,6 +178,7 @@ class StepRun:
             task = with_status(task, change.state, self._executor.clock(), self._message(before, change))
         if restartable and cursor.run == before.cursor.run:
             cursor = replace(cursor, bases=bases)
+        appended = {artifact["artifactId"] for artifact, append, _ in change.artifacts if append}
         size = len(dumps([task, cursor.bases] if cursor.bases else task).encode())
         if size > MAX_DOCUMENT and change.state is not TaskState.FAILED:
             raise AgentError(f"the task would have {size} bytes, {MAX_DOCUMENT} are possible: link what is large")
@@ -184,6 +186,7 @@ class StepRun:
             task,
             cursor=cursor,
             open_artifacts=open_artifacts,
+            lengthened=lengthened_by(before.task, task, appended),
             expires_at=self._executor.expiry(terminal=change.state in TERMINAL),
         )
 

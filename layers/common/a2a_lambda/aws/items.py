@@ -62,6 +62,9 @@ def task_update(record: TaskRecord) -> Item:
     }
     if record.timeline:
         item["timeline"] = s(dumps([[change.milliseconds, _short(change.state)] for change in record.timeline]))
+    if record.lengthened:
+        # An attribute of an earlier generation stays: who reads it looks at the number.
+        item["lengthened"] = s(dumps([record.generation, sorted(record.lengthened)]))
     if record.request is not None:
         item["request"] = s(dumps(_request_json(record.request)))
     if record.trace is not None:
@@ -90,6 +93,7 @@ def task_record(item: Mapping[str, Mapping[str, Any]], traced: bool = False) -> 
         expires_at=int(item["expiresAt"]["N"]),
         announcement=image.announcement,
         open_artifacts=image.open_artifacts,
+        lengthened=image.lengthened,
         trace=_trace(item) if traced else None,
         timeline=_timeline(item),
         request=_request(loads(item["request"]["S"])) if "request" in item else None,
@@ -99,11 +103,14 @@ def task_record(item: Mapping[str, Mapping[str, Any]], traced: bool = False) -> 
 def task_image(item: Mapping[str, Mapping[str, Any]]) -> TaskImage:
     """The part of an item that webhooks may hear of. Raises as :func:`task_record` does."""
     announcement = loads(item["announcement"]["S"]) if "announcement" in item else None
+    generation = int(item["generation"]["N"])
+    of, lengthened = loads(item["lengthened"]["S"]) if "lengthened" in item else (0, [])
     return TaskImage(
         loads(item["doc"]["S"]),
-        int(item["generation"]["N"]),
+        generation,
         (announcement[0], announcement[1]) if announcement else None,
         frozenset(loads(item["openArtifacts"]["S"])),
+        frozenset(lengthened if of == generation else ()),
     )
 
 

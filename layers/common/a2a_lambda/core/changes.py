@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from .model import Artifact, Json, Task
+from .model import Artifact, Json, Part, Task
 
 
 class Change(NamedTuple):
@@ -25,13 +27,20 @@ class Change(NamedTuple):
         return self.task["status"]["timestamp"]
 
 
-def changes(old: Task | None, new: Task, generation: int, open_artifacts: frozenset[str] = frozenset()) -> Change:
+def changes(
+    old: Task | None,
+    new: Task,
+    generation: int,
+    open_artifacts: frozenset[str] = frozenset(),
+    lengthened: frozenset[str] = frozenset(),
+) -> Change:
     """The events that lead from ``old`` (None for a task just created) to ``new``.
 
     ``open_artifacts`` are the ids of artifacts to which more chunks will be appended: every other artifact's update is
-    its last chunk.
+    its last chunk. ``lengthened`` are those of which this write lengthened the last text: the update is the new end of
+    it. Without that, a longer text is another text, which replaces the artifact.
     """
-    events = [*_artifact_updates(old, new, open_artifacts)]
+    events = [*_artifact_updates(old, new, open_artifacts, lengthened)]
     if old is None or old["status"] != new["status"]:
         events.append(status_update(new))
     return Change(generation, tuple(events), new)
@@ -42,7 +51,9 @@ def status_update(task: Task) -> Json:
     return {"statusUpdate": {"taskId": task["id"], "contextId": task["contextId"], "status": task["status"]}}
 
 
-def _artifact_updates(old: Task | None, new: Task, open_artifacts: frozenset[str]) -> list[Json]:
+def _artifact_updates(
+    old: Task | None, new: Task, open_artifacts: frozenset[str], lengthened: frozenset[str]
+) -> list[Json]:
     before_all = old.get("artifacts", []) if old is not None else []
     known = {artifact["artifactId"]: artifact for artifact in before_all}
     updates: list[Json] = []
@@ -54,9 +65,43 @@ def _artifact_updates(old: Task | None, new: Task, open_artifacts: frozenset[str
         if before is not None and _extends(before, artifact):
             update["artifact"] = {**artifact, "parts": artifact["parts"][len(before["parts"]) :]}
             update["append"] = True
+        elif before is not None and artifact["artifactId"] in lengthened and _lengthens(before, artifact):
+            place, characters = len(before["parts"]) - 1, len(before["parts"][-1]["text"])
+            update["artifact"] = {**artifact, "parts": cut(artifact["parts"], place, None, characters)}
+            update["append"] = True
         update["lastChunk"] = artifact["artifactId"] not in open_artifacts
         updates.append({"artifactUpdate": update})
     return updates
+
+
+def lengthened_by(old: Task, new: Task, appended: AbstractSet[str]) -> frozenset[str]:
+    """Of the artifacts that a write appended to, those of which it lengthened the last text."""
+    if not appended:
+        return frozenset()
+    known = {artifact["artifactId"]: artifact for artifact in old.get("artifacts", [])}
+    grown = [each for each in new.get("artifacts", []) if each["artifactId"] in appended & known.keys()]
+    return frozenset(each["artifactId"] for each in grown if _lengthens(known[each["artifactId"]], each))
+
+
+def _lengthens(before: Artifact, after: Artifact) -> bool:
+    """Whether ``after`` is ``before`` with its last text longer, perhaps parts after that, and nothing else."""
+    last = len(before["parts"]) - 1
+    if len(after["parts"]) <= last or "text" not in before["parts"][last] or "text" not in after["parts"][last]:
+        return False
+    text, longer = before["parts"][last]["text"], after["parts"][last]["text"]
+    shortened: Artifact = {**after, "parts": [*after["parts"][:last], {**after["parts"][last], "text": text}]}
+    return len(longer) > len(text) and longer.startswith(text) and shortened == before
+
+
+def cut(parts: Sequence[Part], start: int, end: int | None, skip: int = 0, stop: int = -1) -> list[Part]:
+    """The parts from ``start`` to ``end``, the last one's text up to the character ``stop`` (-1: all of it), and the
+    first one's without ``skip`` characters."""
+    found = [*parts[start:end]]
+    if stop >= 0 and found and "text" in found[-1]:
+        found[-1] = {**found[-1], "text": found[-1]["text"][:stop]}
+    if skip and found and "text" in found[0]:
+        found[0] = {**found[0], "text": found[0]["text"][skip:]}
+    return found
 
 
 def _extends(before: Artifact, after: Artifact) -> bool:

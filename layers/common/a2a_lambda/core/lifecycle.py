@@ -102,11 +102,12 @@ def with_message(task: Task, message: Message) -> Task:
 
 
 def with_artifact(task: Task, artifact: Artifact, append: bool = False) -> Task:
-    """The task with the artifact added, replaced, or (``append``) longer by the artifact's parts."""
+    """The task with the artifact added, replaced, or (``append``) longer by the artifact's parts. A text that goes on
+    where one of the same kind ends becomes one part with it: an answer in a thousand pieces is no thousand parts."""
     artifacts = list(task.get("artifacts", []))
     for place, before in enumerate(artifacts):
         if before["artifactId"] == artifact["artifactId"]:
-            artifacts[place] = {**before, "parts": [*before["parts"], *artifact["parts"]]} if append else artifact
+            artifacts[place] = {**before, "parts": joined(before["parts"], artifact["parts"])} if append else artifact
             break
     else:
         artifacts.append(artifact)
@@ -143,6 +144,15 @@ def taken_back(task: Task, open_artifacts: frozenset[str], bases: Mapping[str, B
 def conversation_id(owner: str, context_id: str) -> str:
     """The id of a context that no other owner's has, whatever ids their clients choose."""
     return str(uuid.uuid5(_CONVERSATION_IDS, json.dumps([owner, context_id])))
+
+
+def joined(before: list[Part], after: list[Part]) -> list[Part]:
+    """The parts one after the other; a text on both sides of the seam is one part, if nothing else of them differs."""
+    if before and after and "text" in before[-1] and "text" in after[0]:
+        left, right = before[-1], after[0]
+        if {**left, "text": ""} == {**right, "text": ""}:
+            return [*before[:-1], {**left, "text": left["text"] + right["text"]}, *after[1:]]
+    return [*before, *after]
 
 
 def with_history_length(task: Task, length: int | None) -> Task:

@@ -96,6 +96,7 @@ class TaskImage(NamedTuple):
     generation: int
     announcement: tuple[str, str] | None = None
     open_artifacts: frozenset[str] = frozenset()
+    lengthened: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class TaskRecord:
     task was sent: methods that two dialects share are answered in it. ``trace`` is what its last writes changed, for
     streams; None where nothing streams. ``timeline`` are its changes of state since it was created, the first ones and
     the latest, for operators. ``request`` came beside the client's latest message; None where nothing ever did.
+    ``lengthened`` are the ids of artifacts of which the write that made this generation lengthened the last text.
     """
 
     task: Task
@@ -124,6 +126,7 @@ class TaskRecord:
     trace: tuple[Write, ...] | None = None
     timeline: tuple[StatusChange, ...] = ()
     request: SendRequest | None = None
+    lengthened: frozenset[str] = frozenset()
 
     @property
     def task_id(self) -> str:
@@ -148,18 +151,19 @@ class TaskRecord:
     @property
     def image(self) -> TaskImage:
         """What the stream shows of it."""
-        return TaskImage(self.task, self.generation, self.announcement, self.open_artifacts)
+        return TaskImage(self.task, self.generation, self.announcement, self.open_artifacts, self.lengthened)
 
     def next(self, task: Task, **changed: Any) -> TaskRecord:
         """The record of the next generation."""
         generation = self.generation + 1
+        lengthened = changed.setdefault("lengthened", frozenset())
         if task["status"]["state"] != self.task["status"]["state"]:
             changed["timeline"] = self._timeline(task)
         if self.trace is not None:
             from .trace import traced  # only where something streams
 
             artifacts = changed.get("open_artifacts", self.open_artifacts)
-            changed["trace"] = traced(self.trace, self.task, task, generation, artifacts)
+            changed["trace"] = traced(self.trace, self.task, task, generation, artifacts, lengthened)
         return replace(self, task=task, generation=generation, **changed)
 
     def _timeline(self, task: Task) -> tuple[StatusChange, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .changes import changes, status_update
+from .changes import changes, cut, status_update
 from .model import Json, Task, dumps
 
 KEPT = 16
@@ -24,13 +24,16 @@ MERGED = "m"
 
 
 class Slice(NamedTuple):
-    """Parts ``start`` to ``end`` of the artifact at this ``place`` were new."""
+    """Parts ``start`` to ``end`` of the artifact at this ``place`` were new: of the first one's text what comes after
+    ``skip`` characters, and of the last one's what was there before ``stop`` (-1: all of it)."""
 
     place: int
     start: int
     end: int
     append: bool
     last: bool
+    skip: int = 0
+    stop: int = -1
 
 
 class Write(NamedTuple):
@@ -52,7 +55,12 @@ class Step(NamedTuple):
 
 
 def traced(
-    before: Sequence[Write], old: Task, new: Task, generation: int, open_artifacts: frozenset[str]
+    before: Sequence[Write],
+    old: Task,
+    new: Task,
+    generation: int,
+    open_artifacts: frozenset[str],
+    lengthened: frozenset[str] = frozenset(),
 ) -> tuple[Write, ...]:
     """The trace after a write that led from ``old`` to ``new``."""
     known = [artifact["artifactId"] for artifact in old.get("artifacts", [])]
@@ -60,7 +68,7 @@ def traced(
         before = ()  # an artifact is gone, and what the earlier writes call places are others now
     places = {artifact["artifactId"]: place for place, artifact in enumerate(new.get("artifacts", []))}
     write, slices, replaced = Write(generation), [], set()
-    for event in changes(old, new, generation, open_artifacts).events:
+    for event in changes(old, new, generation, open_artifacts, lengthened).events:
         if "statusUpdate" in event:
             status = event["statusUpdate"]["status"]
             write = write._replace(state=status["state"], timestamp=status["timestamp"], message="message" in status)
@@ -69,7 +77,11 @@ def traced(
         identity, append = update["artifact"]["artifactId"], "append" in update
         place = places[identity]
         end = len(new["artifacts"][place]["parts"])
-        slices.append(Slice(place, end - len(update["artifact"]["parts"]), end, append, update["lastChunk"]))
+        start, skip = end - len(update["artifact"]["parts"]), 0
+        if append and start < len(old["artifacts"][place]["parts"]):
+            skip = len(old["artifacts"][place]["parts"][start]["text"])
+            before = [_up_to(write, place, start, skip) for write in before]
+        slices.append(Slice(place, start, end, append, update["lastChunk"], skip))
         if identity in known and not append:
             replaced.add(place)
     earlier = [_without(each, replaced) for each in before] if replaced else before
@@ -110,7 +122,7 @@ def packed(trace: Sequence[Write]) -> list[Any]:
             write.state.removeprefix("TASK_STATE_"),
             write.timestamp,
             int(write.message),
-            [0 if each is None else [*map(int, each)] for each in write.slices],
+            [0 if each is None else _packed(each) for each in write.slices],
         ]
         for write in trace
     ]
@@ -130,8 +142,24 @@ def unpacked(stored: Sequence[Any]) -> tuple[Write, ...]:
     )
 
 
-def _slice(place: int, start: int, end: int, append: int, last: int) -> Slice:
-    return Slice(place, start, end, bool(append), bool(last))
+def _packed(each: Slice) -> list[int]:
+    numbers = [*map(int, each)]
+    return numbers if each.skip or each.stop >= 0 else numbers[:5]
+
+
+def _slice(place: int, start: int, end: int, append: int, last: int, skip: int = 0, stop: int = -1) -> Slice:
+    return Slice(place, start, end, bool(append), bool(last), skip, stop)
+
+
+def _up_to(write: Write, place: int, part: int, characters: int) -> Write:
+    """The write, which ended with this part of this artifact, now that its text goes on after so many characters."""
+    slices = tuple(
+        each._replace(stop=characters)
+        if each is not None and (each.place, each.end, each.stop) == (place, part + 1, -1)
+        else each
+        for each in write.slices
+    )
+    return write._replace(slices=slices)
 
 
 def _without(write: Write, replaced: set[int]) -> Write:
@@ -161,7 +189,7 @@ def _artifact_update(task: Task, each: Slice) -> Json:
     update: Json = {
         "taskId": task["id"],
         "contextId": task["contextId"],
-        "artifact": {**artifact, "parts": artifact["parts"][each.start : each.end]},
+        "artifact": {**artifact, "parts": cut(artifact["parts"], each.start, each.end, each.skip, each.stop)},
     }
     if each.append:
         update["append"] = True

@@ -307,4 +307,4 @@ def _change_of(record: StreamRecord) -> tuple[Change | None, str | None, str]:
         return Change(new.generation, (status_update(new.task),), new.task), config_id, nonce
     if old is not None and old.generation == new.generation:
         return None, None, ""
-    return changes(old.task if old else None, new.task, new.generation, new.open_artifacts), None, ""
+    return changes(old.task if old else None, new.task, new.generation, new.open_artifacts, new.lengthened), None, ""

@@ -266,7 +266,9 @@ class _World:
         events: list[Json] = []
         for old, new in self._tasks.images:
             if new is not None:
-                change = changes(old.task if old else None, new.task, new.generation, new.open_artifacts)
+                change = changes(
+                    old.task if old else None, new.task, new.generation, new.open_artifacts, new.lengthened
+                )
                 events += change.events
         waited = (self.time.now - self._start).total_seconds()
         task = self._restored(self._tasks.records[task_id].task)
