@@ -10,6 +10,7 @@ from typing import Any
 
 from state_machine import StateMachine
 
+from a2a_lambda.agent.run import Halt
 from a2a_lambda.core.ports import TaskPage, TaskQuery, TaskStore, Unavailable
 from a2a_lambda.core.records import PushConfig, ResumeToken, TaskRecord
 
@@ -23,7 +24,7 @@ MODES = {
 does not arrive."""
 
 
-class Crash(BaseException):
+class Crash(Halt):
     """The process dies."""
 
 

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from a2a_lambda.agent.run import Halt
 from a2a_lambda.testing.memory import MemoryTasks
 
 MOST_TURNS = 300
 
 
-class _Abandoned(BaseException):
+class _Abandoned(Halt):
     """The test is over before its actors are."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from lanes import run_lanes
 
+from a2a_lambda.agent.run import Halt
 from a2a_lambda.push.outcome import Answer, Failure, Lane, Post
 from a2a_lambda.testing.memory import VirtualTime
 
@@ -72,7 +73,7 @@ def _answer(value: Answer | int | Failure) -> Answer:
     return Answer(status=value) if isinstance(value, int) else Answer(error=value)
 
 
-class Crash(BaseException):
+class Crash(Halt):
     """The process ends here. No ``except Exception`` sees it, as nothing sees a killed process."""
 
 

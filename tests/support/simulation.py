@@ -32,6 +32,7 @@ from simulated_aws import (
     load_handler,
 )
 
+from a2a_lambda.agent.run import Halt
 from a2a_lambda.aws.items import s
 from a2a_lambda.core.ports import Unavailable
 from a2a_lambda.core.records import PushConfig, TaskRecord
@@ -47,7 +48,7 @@ TICK = timedelta(milliseconds=2)
 """Two statuses in one millisecond would be equal, and then there is nothing to tell."""
 
 
-class Crash(BaseException):
+class Crash(Halt):
     """The process ends here; no ``except Exception`` sees it."""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from agents import named, waits
-from harness import UNKNOWN_TASK, Stack
+from harness import UNKNOWN_TASK, Options, Stack
 from memory_stack import MemoryStack
 
 from a2a_lambda.agent import Agent, AgentError, Retry, TaskContext
@@ -204,18 +206,116 @@ def test_the_log_hears_of_a_failure_by_type_and_place_only(
     assert "secret" not in written
 
 
-@pytest.mark.parametrize("error", [SystemExit, AgentError, KeyError, RecursionError])
+@pytest.mark.parametrize(
+    "error",
+    [
+        SystemExit,
+        AgentError,
+        KeyError,
+        RecursionError,
+        MemoryError,
+        asyncio.CancelledError,
+        GeneratorExit,
+        KeyboardInterrupt,
+        BaseExceptionGroup("all", [KeyboardInterrupt(), ValueError()]),
+        ExceptionGroup("all", [ValueError(), ExceptionGroup("more", [KeyError()])]),
+    ],
+)
 def test_no_exception_of_the_author_leaves_a_task_hanging(
-    new_stack: Callable[..., Stack], error: type[BaseException]
+    new_stack: Callable[..., Stack], error: type[BaseException] | BaseException
+) -> None:
+    agent = named()
+    runs: list[str] = []
+
+    @agent.step
+    def broken(task: TaskContext) -> None:
+        runs.append(task.idempotency_key)
+        raise error
+
+    stack = new_stack(agent=agent)
+    assert stack.state(stack.finished()) == "failed"
+    assert len(runs) == 1
+
+
+CONNECTION_LOST = ExceptionGroup("all", [ConnectionError(), ExceptionGroup("more", [TimeoutError()])])
+
+
+@pytest.mark.parametrize(
+    ("error", "on", "state"),
+    [
+        (CONNECTION_LOST, (ConnectionError, TimeoutError), "completed"),
+        (CONNECTION_LOST, ConnectionError, "failed"),
+        (CONNECTION_LOST, Exception, "completed"),
+        (CONNECTION_LOST, ExceptionGroup, "completed"),
+        (ExceptionGroup("all", [ConnectionError(), AgentError("wrong")]), Exception, "failed"),
+        (BaseExceptionGroup("all", [ConnectionError(), SystemExit()]), Exception, "failed"),
+        (asyncio.CancelledError(), Exception, "completed"),
+        (BaseExceptionGroup("all", [asyncio.CancelledError(), ValueError()]), Exception, "completed"),
+        (asyncio.CancelledError(), ConnectionError, "failed"),
+        (KeyboardInterrupt(), Exception, "failed"),
+    ],
+)
+def test_a_group_is_tried_again_if_all_in_it_are_worth_it(
+    new_stack: Callable[..., Stack], error: BaseException, on: Any, state: str
+) -> None:
+    agent = named()
+    runs: list[int] = []
+
+    @agent.step(retry=Retry(attempts=2, backoff=0, on=on))
+    def unstable(task: TaskContext) -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            raise error
+        task.complete()
+
+    stack = new_stack(agent=agent)
+    assert stack.state(stack.finished()) == state
+    assert len(runs) == (2 if state == "completed" else 1)
+
+
+def test_an_error_in_a_group_is_logged_once_with_the_authors_hint(
+    cloud_stack: Callable[..., Stack], output: Callable[[], str]
 ) -> None:
     agent = named()
 
     @agent.step
     def broken(task: TaskContext) -> None:
-        raise error
+        raise BaseExceptionGroup("4111 1111", [asyncio.CancelledError("4111 1111"), AgentError("use it like this")])
 
-    stack = new_stack(agent=agent)
-    assert stack.state(stack.finished()) == "failed"
+    cloud_stack(agent=agent).finished()
+    failures = [line for line in output().splitlines() if '"step":"broken"' in line]
+    assert len(failures) == 1
+    assert "use it like this" in failures[0]
+    assert "4111" not in failures[0]
+
+
+def test_a_table_that_is_away_within_a_group_is_waited_for() -> None:
+    """The step's write was lost, whatever the step's own code made of it: nothing of the step failed."""
+    agent = named()
+    fail = [True]
+
+    @agent.step
+    def work(task: TaskContext) -> None:
+        try:
+            task.status("one")
+        except BaseException as error:  # noqa: BLE001
+            raise BaseExceptionGroup("a task group", [error]) from None
+        task.complete()
+
+    stack = MemoryStack(Options(agent=agent))
+    task_id = stack.send()["id"]
+
+    def away(record: TaskRecord) -> None:
+        if fail and record.cursor.writes:
+            fail.clear()
+            raise Unavailable
+
+    stack.tasks.before_write = away
+    with pytest.raises(Unavailable):
+        stack.run(task_id)
+    while stack.run(task_id)["next"] != "done":
+        pass
+    assert stack.state(task_id) == "completed"
 
 
 def test_the_last_resort_fails_the_task_with_a_clear_message(stack: Stack) -> None:

@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeAlias, overload
 from ..core.model import Json, Message, Part
 from ..net.web import FetchError
 from .context import MAX_WAIT, TaskContext
-from .writing import AgentError
+from .writing import AgentError, causes
 
 StepFunction: TypeAlias = Callable[[TaskContext], object]
 MessageFunction: TypeAlias = Callable[[Message], str | Sequence[Part] | None]
@@ -61,7 +61,7 @@ class Retry:
     """How often a step that raises is run in all, and the seconds before the next try, doubled each time up to an hour.
 
     ``on`` are the exceptions that are worth another try; any other ends the task as failed. A step that takes too long
-    raises ``TimeoutError``.
+    raises ``TimeoutError``. A group of exceptions is worth it if all in it are.
     """
 
     attempts: int = 3
@@ -78,6 +78,15 @@ class Retry:
             exceptions = False
         if not exceptions:
             raise AgentError("Retry(on=) takes an exception class or a tuple of them")
+
+    def covers(self, error: BaseException) -> bool:
+        """Whether what a step raised is worth another try. A canceled call is a failure like any other, although
+        Python's ``CancelledError`` is no ``Exception``."""
+        from asyncio import CancelledError
+
+        kinds = self.on if isinstance(self.on, tuple) else (self.on,)
+        worth = (*kinds, CancelledError) if Exception in kinds else kinds
+        return isinstance(error, kinds) or all(isinstance(each, worth) for each in causes(error))
 
     def pause(self, failures: int) -> float:
         """Seconds to wait after so many failures, counted from 1."""

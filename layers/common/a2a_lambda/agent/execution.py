@@ -28,9 +28,9 @@ from .caretaker import Directive, failed
 from .context import RunOfStep, TaskContext
 from .event_loop import step_loop
 from .express import Express, ExpressError
-from .run import Lost, Over, StepRun
+from .run import Halt, Lost, Over, StepRun
 from .timer import NoTimer, StepTimeout, Timer
-from .writing import TaskWrite, checked_state
+from .writing import TaskWrite, causes, checked_state
 
 _SPENT = 0.1
 """Share of an invocation's time after which it starts no further step, so that each step has (almost) all of it."""
@@ -50,7 +50,7 @@ class StepFailure:
     @property
     def hint(self) -> str:
         """What the author should know, or nothing."""
-        return str(self.exception) if isinstance(self.exception, AgentError) else ""
+        return next((str(cause) for cause in causes(self.exception) if isinstance(cause, AgentError)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +175,10 @@ class Executor:
             )
             self._call(step, context, seconds, reserve)
             self._after_step(run, step, context)
-        except (Exception, SystemExit) as error:  # noqa: BLE001
-            # Whatever the author's code does, the task must hear of it.
+        except Halt:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            # Whatever the author's code does, the task must hear of it: nobody else would say why it is run again.
             self._step_failed(run, error)
 
     def _call(self, step: Step, context: TaskContext, seconds: float, reserve: float) -> None:
@@ -219,15 +221,15 @@ class Executor:
         if run.ended:
             return
         step = next((step for step in self.agent.steps if step.name == cursor.step), None)
-        retry = step.retry if step is not None and not isinstance(error, AgentError) else None
+        retry = step.retry if step is not None and not _is_due_to(error, AgentError) else None
         failures = cursor.attempt + 1
-        again = retry is not None and isinstance(error, retry.on) and failures < retry.attempts
+        again = retry is not None and retry.covers(error) and failures < retry.attempts
         if retry is not None and again and self._fits(run.record, retry.pause(failures)):
             wake_at = self.after(retry.pause(failures))
             run.advance(TaskWrite(), replace(cursor, attempt=failures, wake_at=wake_at), failure=True)
             return
-        reason = "took longer than it may" if isinstance(error, StepTimeout) else "failed"
-        if isinstance(error, ExpressError):
+        reason = "took longer than it may" if _is_due_to(error, StepTimeout) else "failed"
+        if _is_due_to(error, ExpressError):
             reason = "needs what this deployment cannot do"
         text = f"Step {cursor.step!r} of the agent {reason}."
         run.advance(TaskWrite(state=TaskState.FAILED, parts=[{"text": text}]), cursor, failure=True)
@@ -255,3 +257,8 @@ class Executor:
     def expiry(self, *, terminal: bool) -> int:
         """When the task may be removed, in epoch seconds."""
         return expiry(self.clock(), terminal, self.retention)
+
+
+def _is_due_to(error: BaseException, kind: type[Exception]) -> bool:
+    """Whether it is, or has in its group, an exception of this kind."""
+    return any(isinstance(cause, kind) for cause in causes(error))

@@ -20,6 +20,13 @@ class AgentError(Exception):
     """The agent's code uses the step API in a way that cannot work. The text is for its author."""
 
 
+def causes(error: BaseException) -> list[BaseException]:
+    """The exceptions in a group, in groups within it too; the exception itself if it is none."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [cause for each in error.exceptions for cause in causes(each)]
+
+
 class ArtifactWrite(NamedTuple):
     """An artifact, or (``append``) more parts of it. ``last_chunk`` False: more will be appended."""
 

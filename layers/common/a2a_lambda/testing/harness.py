@@ -19,6 +19,7 @@ from ..agent.agent import Agent, AgentError
 from ..agent.caretaker import Directive
 from ..agent.execution import Executor, StepFailure
 from ..agent.express import Express
+from ..agent.run import Halt
 from ..core.blobs import PREFIX
 from ..core.changes import changes
 from ..core.model import Artifact, Json, Message, Part, Task, text_of
@@ -147,7 +148,7 @@ def crashed_once(agent: Agent, message: Said, **options: Any) -> Iterator[AgentR
         number += 1
 
 
-class _Crash(BaseException):
+class _Crash(Halt):
     """The function dies."""
 
 
