@@ -172,3 +172,19 @@ def test_who_follows_the_events_has_the_same_artifacts_as_the_task(writes: list[
 
 def texts_of(task: Task) -> dict[str, str]:
     return {each["artifactId"]: "".join(part["text"] for part in each["parts"]) for each in task.get("artifacts", [])}
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, False), (True, 1), ([{"done": 1}], [{"done": True}])])
+def test_a_change_that_only_json_sees_is_told(before: Any, after: Any) -> None:
+    def with_data(value: Any) -> Task:
+        return with_artifact(TASK, {"artifactId": "a", "parts": [{"data": value}]})
+
+    (update,) = updates(with_data(before), with_data(after))
+    assert repr(update["artifact"]["parts"][0]["data"]) == repr(after)
+    assert "append" not in update
+
+
+def test_a_part_is_appended_only_to_what_is_the_same_as_json() -> None:
+    old = with_artifact(TASK, {"artifactId": "a", "parts": [{"data": 0}]})
+    (update,) = updates(old, with_artifact(TASK, {"artifactId": "a", "parts": [{"data": False}, {"text": "b"}]}))
+    assert len(update["artifact"]["parts"]) == 2

@@ -273,3 +273,12 @@ def test_messages_that_would_outgrow_the_item_are_refused_and_write_nothing(stac
     assert stack.code("SendMessage", send_params(stack.message("y" * 200_000, taskId=task_id))) == -32602
     assert stack.snapshot() == before
     stack.send(stack.message("y" * 10_000, taskId=task_id))
+
+
+def test_a_follow_up_that_differs_as_json_is_another_one_under_the_same_id(stack: Stack) -> None:
+    """To Python, true is 1."""
+    task_id = stack.send()["id"]
+    for value in (1, True, 1):
+        stack.send({"messageId": "m-2", "role": "ROLE_USER", "taskId": task_id, "parts": [{"data": value}]})
+    history = stack.stored(task_id).task["history"]
+    assert [repr(message["parts"][0]["data"]) for message in history[1:]] == ["1", "True"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from .model import Artifact, Json, Part, Task
+from .model import Artifact, Json, Part, Task, same_json
 
 
 class Change(NamedTuple):
@@ -41,7 +41,7 @@ def changes(
     it. Without that, a longer text is another text, which replaces the artifact.
     """
     events = [*_artifact_updates(old, new, open_artifacts, lengthened)]
-    if old is None or old["status"] != new["status"]:
+    if old is None or not same_json(old["status"], new["status"]):
         events.append(status_update(new))
     return Change(generation, tuple(events), new)
 
@@ -59,7 +59,7 @@ def _artifact_updates(
     updates: list[Json] = []
     for artifact in new.get("artifacts", []):
         before = known.get(artifact["artifactId"])
-        if before == artifact:
+        if before is not None and same_json(before, artifact):
             continue
         update: dict[str, Any] = {"taskId": new["id"], "contextId": new["contextId"], "artifact": artifact}
         if before is not None and _extends(before, artifact):
@@ -90,7 +90,7 @@ def _lengthens(before: Artifact, after: Artifact) -> bool:
         return False
     text, longer = before["parts"][last]["text"], after["parts"][last]["text"]
     shortened: Artifact = {**after, "parts": [*after["parts"][:last], {**after["parts"][last], "text": text}]}
-    return len(longer) > len(text) and longer.startswith(text) and shortened == before
+    return len(longer) > len(text) and longer.startswith(text) and same_json(shortened, before)
 
 
 def cut(parts: Sequence[Part], start: int, end: int | None, skip: int = 0, stop: int = -1) -> list[Part]:
@@ -109,6 +109,6 @@ def _extends(before: Artifact, after: Artifact) -> bool:
     length = len(before["parts"])
     return (
         len(after["parts"]) > length
-        and after["parts"][:length] == before["parts"]
-        and {**after, "parts": []} == {**before, "parts": []}
+        and same_json(after["parts"][:length], before["parts"])
+        and same_json({**after, "parts": []}, {**before, "parts": []})
     )

@@ -7,6 +7,7 @@ below describe it for the type checker only; what comes from outside is validate
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal, NotRequired, TypedDict
@@ -17,6 +18,7 @@ Json = dict[str, Any]
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+_identity = msgspec.json.Encoder(order="deterministic").encode
 # For texts with half a surrogate pair, which are no UTF-8: rare, but a client can send them in any string.
 _encode_any = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -119,15 +121,49 @@ def timestamp(moment: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
 
+_HOUR = r"([01]\d|2[0-3]):[0-5]\d"
+_RFC3339 = re.compile(rf"\d{{4}}-\d\d-\d\d[Tt]{_HOUR}:[0-5]\d(\.\d+)?([Zz]|[+-]{_HOUR})", re.ASCII)
+
+_FIRST_YEAR = 1_000
+"""Earlier ones have no four digits without zeros in front, which :func:`timestamp` does not write."""
+
+
 def moment(text: str) -> datetime:
-    """The inverse of :func:`timestamp`; any ISO 8601 text with an offset will do.
+    """The inverse of :func:`timestamp`; any text of RFC 3339 (section 5.6) between the years 1000 and 9999 will do.
 
     Raises ``ValueError`` for anything else.
     """
-    parsed = datetime.fromisoformat(text)
-    if parsed.tzinfo is None:
-        raise ValueError("a timestamp needs an offset")
-    return parsed.astimezone(UTC)
+    if _RFC3339.fullmatch(text) is None:
+        raise ValueError("a timestamp is a date and a time with an offset (RFC 3339)")
+    try:
+        parsed = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a year has four digits") from None
+    if parsed.year < _FIRST_YEAR:
+        raise ValueError("a year has four digits")
+    return parsed
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal as JSON: to Python, ``True`` is 1 and ``False`` is 0. The order of keys is
+    nothing, and 1.0 is 1."""
+    if one != other:
+        return False
+    try:
+        if _identity(one) == _identity(other):
+            return True
+    except UnicodeEncodeError:
+        pass
+    return _same_types(one, other)
+
+
+def _same_types(one: Any, other: Any) -> bool:
+    """Whether two values that are equal to Python have a boolean in the same places."""
+    if isinstance(one, dict):
+        return all(_same_types(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple):
+        return all(map(_same_types, one, other))
+    return isinstance(one, bool) == isinstance(other, bool)
 
 
 def dumps(value: Any) -> str:

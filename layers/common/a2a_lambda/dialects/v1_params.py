@@ -120,8 +120,8 @@ class V1ListTasks(Params):
             return None
         try:
             return timestamp(moment(value))
-        except (ValueError, OverflowError):
-            raise ValueError("must be an ISO 8601 timestamp in UTC") from None
+        except ValueError:
+            raise ValueError("must be a timestamp of RFC 3339, between the years 1000 and 9999") from None
 
     def request(self) -> ops.ListTasks:
         """The operation."""

@@ -22,7 +22,7 @@ from ..core.lifecycle import (
     with_message,
     with_status,
 )
-from ..core.model import Message, Task, TaskState, dumps, moment, timestamp
+from ..core.model import Message, Task, TaskState, dumps, moment, same_json, timestamp
 from ..core.operations import CancelTask, FoundTask, GetTask, ListTasks, SendMessage, TaskList
 from ..core.ports import Clock, Conflict, TaskQuery, TaskStore, Unavailable, Workflow
 from ..core.records import PushConfig, SendRequest, TaskRecord
@@ -181,7 +181,7 @@ class TaskService:
             if message.get("contextId", context_id) != context_id:
                 raise InvalidParams.of("message.contextId", "is not the context of the task")
             ours = addressed(message, task_id, context_id)
-            known = ours in record.task.get("history", [])
+            known = any(same_json(ours, each) for each in record.task.get("history", []))
             if not known:
                 if record.terminal:
                     raise UnsupportedOperation("The task has ended and takes no further messages")
