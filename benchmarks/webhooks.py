@@ -1,7 +1,8 @@
-"""Receivers for the benchmarks, in a process of their own: many on loopback addresses, each healthy or hanging.
+"""Receivers for the benchmarks, in a process of their own: many on loopback addresses, each healthy or bad.
 
-`python benchmarks/webhooks.py PORT HEALTHY HANGING` listens on 127.0.1.1 … (healthy) and 127.0.2.1 … (hanging), says
-"ready", and answers `GET /arrivals` with the moment (CLOCK_MONOTONIC, in seconds) at which each webhook-id came first.
+`python benchmarks/webhooks.py PORT HEALTHY BAD AWAY` listens on 127.0.1.1 … (healthy) and 127.1.0.1 … (bad: the path
+says how, see ``WAYS``), says "ready", and answers `GET /arrivals` with the moment (CLOCK_MONOTONIC, in seconds) at
+which each webhook-id came first. AWAY are the seconds that a healthy one takes to answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlsplit
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 HEAD = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -23,7 +26,9 @@ ARRIVALS: dict[str, float] = {}
 
 
 class Healthy(asyncio.Protocol):
-    """Answers 200 as soon as the whole request is there."""
+    """Answers 200 as soon as the whole request is there, or so many seconds later."""
+
+    away = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -46,28 +51,87 @@ class Healthy(asyncio.Protocol):
             identity = IDENTITY.search(head)
             if identity:
                 ARRIVALS.setdefault(identity[1].decode(), time.monotonic())
+            if self.away:
+                asyncio.get_running_loop().call_later(self.away, self.transport.write, OK)
+            else:
+                self.transport.write(OK)
+
+
+WAYS = ("hang", "drip", "delay", "reset", "redirect", "gone", "busy", "broken", "refused", "tls")
+"""``refused`` and ``tls`` never come here: see :func:`bad_url`."""
+
+_ANSWERS = {
+    b"redirect": b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n",
+    b"gone": b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n",
+    b"busy": b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+    b"broken": b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+}
+_PATH = re.compile(rb"^POST /([a-z]+)/?([0-9.]*)")
+
+
+class Bad(asyncio.Protocol):
+    """Does what the path says: ``/hang``, ``/delay/1.45``, ``/once`` (the first answer is prompt, then it hangs)."""
+
+    answered: ClassVar[set[str]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if data[:1] == b"\x16":  # a TLS handshake
+            self.transport.write(b"This is not TLS\r\n")
+            self.transport.close()
+        match = _PATH.match(data)
+        if match is None:
+            return  # or the rest of a body
+        way, seconds = match[1], float(match[2] or 0)
+        loop = asyncio.get_running_loop()
+        host = str(self.transport.get_extra_info("sockname")[0])
+        if way == b"reset":
+            self.transport.abort()
+        elif way == b"drip":
+            self.drip(b"HTTP/1.1 200 OK\r\nX-Filler: " + b"x" * 600)
+        elif way == b"delay":
+            loop.call_later(seconds, self.transport.write, OK)
+        elif way == b"once" and host not in self.answered:
+            self.answered.add(host)
             self.transport.write(OK)
+        elif way in _ANSWERS:
+            self.transport.write(_ANSWERS[way])
+
+    def drip(self, rest: bytes) -> None:
+        """A byte every so often, without an end."""
+        if rest and not self.transport.is_closing():
+            self.transport.write(rest[:1])
+            asyncio.get_running_loop().call_later(0.2, self.drip, rest[1:])
 
 
-class Hanging(asyncio.Protocol):
-    """Takes everything and says nothing."""
+def bad_url(number: int, port: int, way: str) -> str:
+    """The URL of bad host ``number``, counted from 0."""
+    host = f"127.{1 + number // 62_500}.{number // 250 % 250}.{1 + number % 250}"
+    if way == "refused":
+        return f"http://127.0.3.{1 + number % 250}:{port}/"  # nobody listens there
+    return f"{'https' if way == 'tls' else 'http'}://{host}:{port}/{way}"
 
 
-async def serve(port: int, healthy: int, hanging: int) -> None:
+async def serve(port: int, healthy: int, bad: int, away: float) -> None:
     loop = asyncio.get_running_loop()
+    Healthy.away = away
     for number in range(1, healthy + 1):
         await loop.create_server(Healthy, f"127.0.1.{number}", port, backlog=512)
-    for number in range(1, hanging + 1):
-        await loop.create_server(Hanging, f"127.0.2.{number}", port, backlog=512)
+    for number in range(bad):
+        host = urlsplit(bad_url(number, port, "hang")).hostname
+        await loop.create_server(Bad, host, port, backlog=512)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
 
 @contextmanager
-def webhooks(port: int, healthy: int, hanging: int = 0, cpu: int | None = None) -> Iterator[None]:
+def webhooks(port: int, healthy: int, bad: int = 0, away: float = 0.0, cpu: int | None = None) -> Iterator[None]:
     """The receivers while the block runs, on a CPU of their own where the system can do that."""
     pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
-    command = [*pin, sys.executable, str(Path(__file__)), str(port), str(healthy), str(hanging)]
+    command = [*pin, sys.executable, str(Path(__file__)), str(port), str(healthy), str(bad), str(away)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -79,4 +143,4 @@ def webhooks(port: int, healthy: int, hanging: int = 0, cpu: int | None = None) 
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(*map(int, sys.argv[1:4])))
+    asyncio.run(serve(*map(int, sys.argv[1:4]), float(sys.argv[4])))

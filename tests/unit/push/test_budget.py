@@ -47,7 +47,7 @@ def test_more_may_be_spent_than_there_is_and_has_to_be_earned_again() -> None:
     one.spend({"alice": 3.0}, NOW)
     assert one.left("alice", NOW) == -1.0
     assert one.left("alice", later(20)) == pytest.approx(0.0)
-    assert one.when("alice", 0.5, NOW) == later(30)
+    assert one.when("alice", 0.5, NOW) == later(50)
 
 
 def test_nobody_owes_more_than_can_be_saved() -> None:
@@ -66,8 +66,22 @@ def test_a_clock_that_goes_back_gives_and_takes_nothing() -> None:
     assert one.left("alice", later(10)) == pytest.approx(1.0)
 
 
-def test_what_is_left_now_is_there_now() -> None:
+def test_what_is_allowed_now_is_so_from_now_on() -> None:
     assert budget().when("alice", 1.0, NOW) == NOW
+
+
+def test_one_wait_is_half_of_what_is_left_and_none_after_the_half_is_spent_until_three_quarters_are_back() -> None:
+    one = budget()
+    assert one.allowed("alice", NOW) == 1.0
+    one.spend({"alice": 1.0}, NOW)
+    assert one.allowed("alice", NOW) == 0.5
+    one.spend({"alice": 0.5}, NOW)
+    assert one.allowed("alice", NOW) == 0.0
+    assert one.allowed("alice", later(15)) == 0.0
+    assert one.allowed("alice", one.when("alice", 0.1, NOW)) == pytest.approx(0.75)
+    one.spend({"alice": 0.5}, later(20))
+    assert one.allowed("alice", later(20)) == pytest.approx(0.5)
+    assert one.allowed("alice", one.when("alice", 9.0, later(20))) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("owners", [10_000])

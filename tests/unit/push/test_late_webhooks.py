@@ -8,6 +8,8 @@ import pytest
 from callers import ALICE, BOB, Caller
 from deliveries import Deliveries, url_of
 
+from a2a_lambda.core.lifecycle import with_status
+from a2a_lambda.core.model import TaskState
 from a2a_lambda.push.delivery_status import delivery_status
 from a2a_lambda.push.first_attempts import OWNER_SHARE, TOTAL_SHARE
 from a2a_lambda.push.outcome import Answer
@@ -27,6 +29,14 @@ def owned(world: Deliveries, url: str, caller: Caller = ALICE, config: str = "a"
 
 def cancel(world: Deliveries, task_id: str, caller: Caller = ALICE) -> None:
     world.stack.call("CancelTask", {"id": task_id}, caller=caller)
+
+
+def go_on(world: Deliveries, task_id: str) -> None:
+    """The task changes, and does not end."""
+    record = world.stack.tasks.get(task_id)
+    assert record is not None
+    world.stack.time.sleep(0.01)
+    world.stack.tasks.update(record.next(with_status(record.task, TaskState.WORKING, world.stack.time.now)))
 
 
 def batch_seconds(world: Deliveries) -> float:
@@ -87,7 +97,7 @@ def test_a_webhook_that_once_answers_slowly_stays_prompt(world: Deliveries) -> N
 
 
 def test_where_every_webhook_takes_its_time_that_is_prompt(world: Deliveries) -> None:
-    for number in range(40):
+    for number in range(64):
         name = f"w{number % 8}"
         world.sender.answers(url_of(name), Answer(status=200, seconds=0.28))
         cancel(world, world.task(name))
@@ -283,3 +293,56 @@ def test_while_the_budget_is_spent_new_receivers_get_their_events_by_the_queue_a
     world.stack.time.sleep((held.until - world.stack.time.now).total_seconds() + 1)
     cancel(world, owned(world, "https://new.example.com/"))
     assert world.notify().delivered == 1
+
+
+def test_a_new_environment_under_an_attack_gets_to_know_the_webhooks_that_acknowledged_before(
+    world: Deliveries,
+) -> None:
+    good = [f"https://good{number}.example.com/" for number in range(20)]
+    tasks = [world.stack.send()["id"] for _ in good]
+    world.batch()
+    for task_id, url in zip(tasks, good, strict=True):
+        world.stack.register(task_id, url, id="a")
+        world.sender.answers(url, FAST)
+        go_on(world, task_id)
+    assert world.notify().delivered == 20
+    world.notifier = world.new_notifier()
+    for number in range(30):  # strangers have spent their budget before it sees any of the others
+        cancel(world, attack(world, number, ALICE))
+        world.notify()
+    for task_id in tasks:
+        cancel(world, task_id)
+    report = world.notify()
+    assert (report.delivered, report.queued) == (20, 0)
+
+
+def test_what_redelivery_delivered_makes_a_webhook_known_to_a_new_environment(world: Deliveries) -> None:
+    for number in range(10):
+        cancel(world, attack(world, number, ALICE))
+        world.notify()
+    task_id = world.stack.send()["id"]
+    world.batch()
+    world.stack.register(task_id, "https://new.example.com/", id="a")
+    world.sender.answers("https://new.example.com/", FAST)
+    go_on(world, task_id)
+    assert world.notify().delivered == 0
+    for message in [message for message in world.queue.messages if message.task_id == task_id]:
+        assert world.redeliver(message).result == "delivered"
+    cancel(world, task_id)
+    assert world.notify().delivered == 1
+
+
+def test_webhooks_that_answer_once_cannot_spend_the_budget_of_others_for_ever(world: Deliveries) -> None:
+    waited, start = 0.0, world.stack.time.now
+    for number in range(200):
+        url = f"https://h{number}.evil.example.com/"
+        world.sender.answers(url, HUNG)
+        task_id = world.stack.send(caller=BOB)["id"]
+        world.stack.register(task_id, url, id="b", caller=BOB)
+        go_on(world, task_id)  # and somebody else's environment had its answer
+        world.batch()
+        cancel(world, task_id, BOB)
+        waited += batch_seconds(world)
+        world.stack.time.sleep(1)
+    passed = (world.stack.time.now - start).total_seconds()
+    assert waited <= 2 * (3.0 + OWNER_SHARE * passed) + 1

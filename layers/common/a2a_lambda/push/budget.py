@@ -14,6 +14,10 @@ _OWNERS = 4_096
 """Owners that are remembered. Whoever is forgotten has a full budget again; the one for all still binds."""
 
 
+_SPENT, _RESTED = 1 / 2, 3 / 4
+"""Parts of what can be saved up: with less than the first nothing is allowed, until the second is there again."""
+
+
 class Share(NamedTuple):
     """``share`` of the time that passes may be spent, and ``most`` seconds of it can be saved up, or owed."""
 
@@ -24,12 +28,13 @@ class Share(NamedTuple):
 class _Account:
     """What may be spent, in seconds. Full at first."""
 
-    __slots__ = ("_at", "_left", "_share")
+    __slots__ = ("_at", "_left", "_resting", "_share")
 
     def __init__(self, share: Share, now: datetime) -> None:
         self._share = share
         self._left = share.most
         self._at = now
+        self._resting = False
 
     def left(self, now: datetime) -> float:
         earned = self._share.share * max(0.0, (now - self._at).total_seconds())
@@ -39,8 +44,15 @@ class _Account:
         self._left = max(-self._share.most, self.left(now) - seconds)
         self._at = max(self._at, now)
 
+    def allowed(self, now: datetime) -> float:
+        left = self.left(now)
+        self._resting = left < self._share.most * (_RESTED if self._resting else _SPENT)
+        return 0.0 if self._resting else left / 2
+
     def when(self, seconds: float, now: datetime) -> datetime:
-        return now + timedelta(seconds=max(0.0, seconds - self.left(now)) / self._share.share)
+        least = self._share.most * (_RESTED if self.allowed(now) == 0 else _SPENT)
+        needed = min(max(2 * seconds, least), self._share.most)
+        return now + timedelta(seconds=max(0.0, needed - self.left(now)) / self._share.share)
 
 
 class TimeBudget:
@@ -58,8 +70,14 @@ class TimeBudget:
         """Seconds that may still be spent on this owner; negative while more was spent than there was."""
         return min(account.left(now) for account in self._accounts(owner, now))
 
+    def allowed(self, owner: str, now: datetime) -> float:
+        """Seconds that one more of this owner may have others wait: half of what is left, so that something stays for
+        the next; 0.0 from when less than half of all that can be saved up is there until three quarters are: what is
+        earned under an attack is not spent at once in small pieces, of which each is a wait for somebody."""
+        return min(account.allowed(now) for account in self._accounts(owner, now))
+
     def when(self, owner: str, seconds: float, now: datetime) -> datetime:
-        """The moment at which so many seconds are left, if nothing is spent until then."""
+        """The moment from which so many seconds are allowed, or as many as ever are, if nothing is spent until then."""
         return max(account.when(seconds, now) for account in self._accounts(owner, now))
 
     def spend(self, seconds: Mapping[str, float], now: datetime) -> None:

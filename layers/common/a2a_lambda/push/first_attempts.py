@@ -23,9 +23,9 @@ from .receivers import Pace, Receivers, host_of
 TOTAL_SHARE, OWNER_SHARE = 1 / 200, 1 / 400
 """Of an environment's time, for waiting beyond what is prompt: in all, and for one owner."""
 
-_WORTH = 0.25
-"""Seconds below which a new receiver is not tried: an answer over a new TLS connection may take that long, and an
-attempt that is cut off may have arrived all the same."""
+_LEAST = 0.25
+"""Seconds that a prompt webhook has while the budget is overdrawn: an answer over a new TLS connection may take that
+long, and an attempt that is cut off may have arrived all the same."""
 
 
 @dataclass(slots=True)
@@ -51,10 +51,11 @@ class FirstAttempts:
     def __init__(self, seconds: float, clock: Clock, shun: timedelta = timedelta(seconds=60)) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._worth = min(_WORTH, seconds / 4)
+        self._least = min(_LEAST, seconds / 4)
         self._pace = Pace(seconds)
         self._receivers = Receivers(shun)
-        self._budget = TimeBudget(Share(TOTAL_SHARE, 1.5 * seconds), Share(OWNER_SHARE, seconds))
+        shares = Share(TOTAL_SHARE, 1.5 * seconds), Share(OWNER_SHARE, seconds)
+        self._strangers, self._acquainted = TimeBudget(*shares), TimeBudget(*shares)
 
     def batch(self, deliveries: Sequence[Delivery], make: MakeLane) -> Batch:
         """The first attempts of one batch of the stream."""
@@ -64,26 +65,31 @@ class FirstAttempts:
         """Whether the webhook is known to answer promptly."""
         return self._receivers.prompt(config)
 
-    def allowance(self, config: PushConfig) -> float | Held:
-        """Seconds for which an attempt at the webhook may wait, or why none is made."""
-        now = self._clock()
-        left = self._budget.left(config.owner, now)
+    def allowance(self, delivery: Delivery) -> float | Held:
+        """Seconds for which an attempt may wait, or why none is made."""
+        config, now = delivery.config, self._clock()
+        budget = self._budget_of(delivery)
         if self._receivers.prompt(config):
-            return self._seconds if left > 0 else min(self._seconds, max(self._worth, 2 * self._pace.prompt))
+            left = budget.left(config.owner, now)
+            return self._seconds if left > 0 else min(self._seconds, max(self._least, 2 * self._pace.prompt))
         held = self._receivers.held(config, now)
         if held is not None:
             return held
-        # Half of what is left, so that one that hangs leaves something for the next.
-        allowed = min(self._seconds, max(self._worth, left / 2))
-        return allowed if left >= self._worth and allowed >= self._receivers.expected(config) else self._turn(config)
+        allowed = min(self._seconds, budget.allowed(config.owner, now))
+        return allowed if allowed > 0 and allowed >= self._receivers.expected(config) else self._turn(delivery)
 
-    def held(self, config: PushConfig) -> Held:
+    def held(self, delivery: Delivery) -> Held:
         """Why the webhook waits: it was late, or its host was, or it has to wait for a share of the time."""
-        return self._receivers.held(config, self._clock()) or self._turn(config)
+        return self._receivers.held(delivery.config, self._clock()) or self._turn(delivery)
 
-    def _turn(self, config: PushConfig) -> Held:
-        needed = min(max(self._worth, 2 * self._receivers.expected(config)), self._seconds)
-        return Held("turn", self._budget.when(config.owner, needed, self._clock()))
+    def _turn(self, delivery: Delivery) -> Held:
+        config, now = delivery.config, self._clock()
+        return Held("turn", self._budget_of(delivery).when(config.owner, self._receivers.expected(config), now))
+
+    def _budget_of(self, delivery: Delivery) -> TimeBudget:
+        """A webhook that has acknowledged events, to whichever environment, has a budget that strangers cannot spend:
+        a new environment under an attack gets to know the good ones."""
+        return self._acquainted if acquainted(delivery) else self._strangers
 
     def note(self, config: PushConfig, answer: Answer) -> None:
         """An attempt has its answer."""
@@ -93,14 +99,14 @@ class FirstAttempts:
 
     def spend(self, deliveries: Sequence[Delivery]) -> None:
         """A batch has waited for these: for each owner as long as for its slowest. What is prompt costs nothing."""
-        spent: dict[str, float] = {}
+        spent: dict[TimeBudget, dict[str, float]] = {}
         for delivery in deliveries:
             late = sum(answer.seconds for answer in delivery.answers if self._late(answer))
             if late > 0:
-                owner = delivery.config.owner
-                spent[owner] = max(spent.get(owner, 0.0), late)
-        if spent:
-            self._budget.spend(spent, self._clock())
+                owner, seconds = delivery.config.owner, spent.setdefault(self._budget_of(delivery), {})
+                seconds[owner] = max(seconds.get(owner, 0.0), late)
+        for budget, seconds in spent.items():
+            budget.spend(seconds, self._clock())
 
     def _late(self, answer: Answer) -> bool:
         return answer.seconds > self._pace.prompt or answer.error == "timeout"
@@ -147,7 +153,7 @@ class Batch:
         self._known.spend(self._deliveries)
         for delivery in self._deliveries:
             if not delivery.answers and delivery.held is None:
-                delivery.held = self._known.held(delivery.config)
+                delivery.held = self._known.held(delivery)
 
     def _lane_for(self, delivery: Delivery) -> Lane | None:
         prompt = self._known.prompt(delivery.config)
@@ -155,7 +161,7 @@ class Batch:
         if behind is not None:
             behind.append(delivery)
             return None
-        allowed = self._known.allowance(delivery.config)
+        allowed = self._known.allowance(delivery)
         if isinstance(allowed, Held):
             delivery.held = allowed
             return None
@@ -181,7 +187,16 @@ class Batch:
             if self._known.prompt(other.config):
                 self._waiting.setdefault(other.config.owner, deque()).append(other)
             else:
-                other.held = self._known.held(other.config)
+                other.held = self._known.held(other)
+
+
+def acquainted(delivery: Delivery) -> bool:
+    """Whether the webhook acknowledged the event before these: redelivery has noted it, or it was never in the queue,
+    so that it went out at once."""
+    config = delivery.config
+    if delivery.events[0].generation > config.settled_through + 1:
+        return True
+    return 0 < config.settled_through <= config.delivered_through and config.failing_since is None
 
 
 def _receiver(delivery: Delivery) -> tuple[str, str]:

@@ -134,10 +134,10 @@ class Pace:
     _EVERY = 64
 
     def __init__(self, seconds: float) -> None:
-        self._least, self._most = min(0.1, seconds / 10), seconds / 4
+        self._least, self._first, self._most = min(0.1, seconds / 10), seconds / 10, seconds / 4
         self._answers: deque[float] = deque(maxlen=self._LATEST)
         self._count = 0
-        self.prompt = seconds / 10
+        self.prompt = self._first
         """Seconds up to which an answer is prompt."""
 
     def note(self, seconds: float) -> None:
@@ -145,7 +145,9 @@ class Pace:
         self._answers.append(seconds)
         self._count += 1
         if self._count in (8, 16, 32) or self._count % self._EVERY == 0:
-            self.prompt = min(max(4 * median(self._answers), self._least), self._most)
+            # A few bad ones among the first must not make their pace everybody's.
+            most = self._most if self._count >= self._EVERY else self._first
+            self.prompt = min(max(4 * median(self._answers), self._least), most)
 
 
 class _Remembered(Generic[_K, _V]):

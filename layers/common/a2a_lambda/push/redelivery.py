@@ -126,7 +126,7 @@ class Redeliverer:
         """Why the webhook waits; that is noted where its client and operators see it, once."""
         held = self.receivers.held(config, now)
         if held is None and not self.receivers.prompt(config) and self.budget.left(config.owner, now) <= 0:
-            held = Held("turn", self.budget.when(config.owner, _QUICK, now))
+            held = Held("turn", self.budget.when(config.owner, 0.0, now))
         if held is not None and (config.held is None or config.held.reason != held.reason or config.held.until <= now):
             self.configs.hold(config, held)
         return held
