@@ -62,7 +62,7 @@ new-agent: .venvs/tools/.lock ## make an agent and its test from a template: mak
 	@$(call bin,tools)/python tools/new_agent.py '$(NAME)'
 
 check-agent: $(call installed,dev) ## whether an agent can be deployed: make check-agent AGENT=invoice_agent WORKFLOW=EXPRESS
-	@$(call bin,dev)/python tools/check_agent.py $(parameters)
+	@$(call bin,dev)/python tools/check_agent.py --packages $(parameters)
 
 up: $(call installed,local sam $(if $(express),dev)) ## start the local AWS (PORT=4580), deploy or update the template there, and leave it running
 	$(fits)
@@ -138,7 +138,7 @@ coldstart: $(call installed,dev) ## what each handler imports, and how long that
 
 # -------------------------------------------------------------------------------------------------------------- build it
 
-.PHONY: build lock clean
+.PHONY: build lock lock-agent clean
 build: $(call installed,sam) ## build for AWS, as plain `sam build` does: make build PARAMETERS="Architecture=x86_64"
 	@PIP_PYTHON='$(CURDIR)/$(call bin,tools)/python' $(call bin,sam)/sam build $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
 
@@ -146,6 +146,11 @@ lock: .venvs/tools/.lock ## take the newest versions into requirements/*.txt and
 	@$(call lock,requirements/layer.in,layers/common/requirements.txt)
 	@$(foreach name,uv demo local sam checkov dev compat,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
 	@$(call lock,requirements/testbed.in,requirements/testbed.txt,3.12)
+
+	@$(MAKE) lock-agent UPGRADE=1
+
+lock-agent: .venvs/tools/.lock ## lock the packages of layers/agents/requirements.in beside the common layer's (UPGRADE=1: the newest)
+	@$(call bin,tools)/python tools/lock_agent.py $(if $(UPGRADE),--upgrade)
 
 lock = echo $(2); $(call bin,tools)/uv pip compile --quiet --upgrade --universal --python-version $(or $(3),3.11) --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links $(1) --output-file $(2) >/dev/null
@@ -176,9 +181,19 @@ clean: ## stop the local AWS and remove all that make made
 	@cd .venvs/js && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@cp $< $@
 
+# What agents need is there for their tests too: over the rest, because it is what is deployed.
+.venvs/dev/.lock: layers/agents/requirements.in $(wildcard layers/agents/requirements.txt)
+
 .venvs/%/.lock: requirements/%.txt .venvs/tools/.lock
+	@$(if $(filter dev,$*),$(call bin,tools)/python layers/locked.py layers/agents)
 	@echo 'Installing .venvs/$* (once, until $< changes)'
 	@[ -x $(call bin,$*)/python ] || $(call bin,tools)/python -m venv --without-pip .venvs/$*
 	@if ! { [ -x $(call bin,tools)/uv ] && $(call bin,tools)/uv pip sync --quiet --require-hashes --python $(call bin,$*)/python $<; }; then \
 	    $(call bin,tools)/python -m pip --python $(call bin,$*)/python install --quiet --disable-pip-version-check --require-hashes -r $<; fi
+	@$(if $(filter dev,$*),$(over))
 	@cp $< $@
+
+agents := layers/agents/requirements.txt
+over = if [ -f $(agents) ] && ! { [ -x $(call bin,tools)/uv ] && \
+    $(call bin,tools)/uv pip install --quiet --no-deps --require-hashes --python $(call bin,dev)/python -r $(agents); }; then \
+    $(call bin,tools)/python -m pip --python $(call bin,dev)/python install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(agents); fi

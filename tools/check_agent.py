@@ -2,7 +2,8 @@
 
     python tools/check_agent.py [--parameter Name=Value ...]
 
-`make check-agent AGENT=greeting_agent WORKFLOW=EXPRESS` calls it; parameters are those of template.yaml.
+`make check-agent AGENT=greeting_agent WORKFLOW=EXPRESS` calls it; parameters are those of template.yaml. With
+--packages it also builds the layers for the runtime and weighs them, and measures what importing the agent costs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from agent_packages import PackagesError, check_import, check_size
+
 ROOT = Path(__file__).resolve().parent.parent
+RUNTIME, ARCHITECTURE = "python3.13", "arm64"  # the template's defaults; a test compares them
 LAYERS = (ROOT / "layers" / "agents", ROOT / "layers" / "common")
 
 
@@ -28,7 +32,7 @@ def check(parameters: Mapping[str, str]) -> str:
     from a2a_lambda.agent.express import Express
     from a2a_lambda.testing.memory import MemoryTasks, VirtualTime
 
-    name, kind = parameters.get("AgentModule", "push_agent"), parameters.get("WorkflowType", "STANDARD")
+    name, kind = _module(parameters), parameters.get("WorkflowType", "STANDARD")
     try:
         agent = getattr(importlib.import_module(name), "agent", None)
     except Exception as error:  # it is somebody's code that runs here
@@ -45,6 +49,18 @@ def check(parameters: Mapping[str, str]) -> str:
     return f"{name} runs as {kind}: {len(agent.steps)} steps{within}"
 
 
+def check_packages(parameters: Mapping[str, str]) -> str:
+    """One line on what the agent and its packages weigh. Raises AgentCheckError."""
+    try:
+        return f"{check_import(_module(parameters))}, {check_size(parameters, RUNTIME, ARCHITECTURE)}"
+    except PackagesError as error:
+        raise AgentCheckError(str(error)) from error
+
+
+def _module(parameters: Mapping[str, str]) -> str:
+    return parameters.get("AgentModule", "push_agent")
+
+
 def parameter(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
@@ -56,8 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description="What the executor would say of an agent when it starts.")
     parser.add_argument("--parameter", type=parameter, action="append", default=[], metavar="Name=Value")
+    parser.add_argument("--packages", action="store_true", help="weigh the layers, and the import of the agent")
+    given = parser.parse_args(arguments)
+    parameters = dict(given.parameter)
     try:
-        print(check(dict(parser.parse_args(arguments).parameter)))
+        print(check(parameters))
+        if given.packages:
+            print(f"{_module(parameters)} weighs {check_packages(parameters)}")
     except AgentCheckError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
