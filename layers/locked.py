@@ -1,5 +1,5 @@
-"""The packages of a layer, off its lock: all with hashes, those that the runtime needs, none that the common layer has in
-another version.
+"""The packages of a layer, off its lock: all with hashes, those that the runtime needs, none that the common layer has
+in another version.
 
     python layers/locked.py layers/agents --runtime 3.13-arm64 --output FILE
     python layers/locked.py layers/agents
