@@ -47,6 +47,10 @@ class ScriptedSender:
         """What the URL answers from now on: an answer, a status, or an error."""
         self._scripts[url] = deque(_answer(answer) for answer in answers)
 
+    def script(self, url: str) -> list[Answer]:
+        """What the URL is going to answer, the last one for ever."""
+        return [*self._scripts[url]]
+
     def run(self, lanes: Iterable[Lane | None], seconds: float) -> None:
         self.budgets.append(seconds)
         time = self._time or VirtualTime()

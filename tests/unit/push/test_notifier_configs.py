@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from deliveries import Deliveries, raising, url_of
@@ -169,3 +170,52 @@ def test_the_time_of_a_host_that_hung_is_kept_per_environment(world: Deliveries)
     world.notifier = world.new_notifier(shun=timedelta(seconds=1))
     world.stack.call("CancelTask", {"id": second})
     assert world.notify().delivered == 1
+
+
+def test_the_webhook_of_a_task_made_anew_survives_the_removal_of_the_old_one(world: Deliveries) -> None:
+    """The removal may be handled late, and the same message makes a task of the same id."""
+    message = world.stack.message("monthly report")
+    first = world.stack.send(message, webhook={"id": "a", "url": url_of("a")})["id"]
+    world.stack.register(first, url_of("b"), id="b")
+    world.stack.work(first)
+    world.notify()
+    world.stack.tasks.remove(first)
+    world.sender.posts.clear()
+    assert world.stack.send(message, webhook={"id": "a", "url": url_of("a")})["id"] == first
+
+    world.notify()  # the removal, and then the new task
+    assert [key for _, key in sorted(world.stack.configs.items)] == ["a"]
+    world.stack.work(first)
+    world.notify()
+    assert world.told("a")[-1] == "All 3 steps complete"
+    assert world.told("b") == []  # it was the old task's
+
+
+def test_a_webhook_of_a_task_that_has_expired_is_not_taken_for_one_of_the_task_made_anew(world: Deliveries) -> None:
+    message = world.stack.message("monthly report")
+    first = world.stack.send(message)["id"]
+    world.stack.register(first, url_of("old"), id="b", token="old")
+    world.stack.work(first)
+    world.notify()
+    old = world.config(first, "b")
+    world.stack.tasks.remove(first)
+    world.stack.send(message)
+    world.stack.register(first, url_of("new"), id="b")
+
+    new = world.config(first, "b")
+    assert (new.url, new.token) == (url_of("new"), None)
+    assert new.incarnation != old.incarnation
+    world.notify()
+    world.stack.work(first)
+    world.notify()
+    assert world.told("new")[-1] == "All 3 steps complete"
+    assert world.told("old")[-1:] == ["All 3 steps complete"]  # of the task that it was registered for
+
+
+def test_a_webhook_from_before_the_creation_was_kept_goes_with_its_task(world: Deliveries) -> None:
+    task_id = world.task("a")
+    key = (task_id, "a")
+    world.stack.configs.items[key] = replace(world.stack.configs.items[key], task_created_at=None)
+    world.stack.tasks.remove(task_id)
+    world.notify()
+    assert world.stack.configs.items == {}

@@ -111,6 +111,7 @@ def task_image(item: Mapping[str, Mapping[str, Any]]) -> TaskImage:
         (announcement[0], announcement[1]) if announcement else None,
         frozenset(loads(item["openArtifacts"]["S"])),
         frozenset(lengthened if of == generation else ()),
+        _moment(item, "createdAt"),
     )
 
 
@@ -206,6 +207,8 @@ def config_update(config: PushConfig) -> Item:
         "eventTypes": s(dumps(list(config.event_types))),
         "expiresAt": n(config.expires_at),
     }
+    if config.task_created_at is not None:
+        item["taskCreatedAt"] = s(config.task_created_at.isoformat())
     if config.token is not None:
         item["token"] = s(config.token)
     if config.authentication is not None:
@@ -241,6 +244,7 @@ def push_config(item: Mapping[str, Mapping[str, Any]]) -> PushConfig:
         recent_failures=_failures(item),
         dead_letters=int(item["deadLetters"]["N"]) if "deadLetters" in item else 0,
         held=_held(item),
+        task_created_at=_moment(item, "taskCreatedAt"),
     )
 
 

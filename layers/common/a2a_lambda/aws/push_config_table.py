@@ -112,11 +112,18 @@ class PushConfigTable:
 
     @guarded
     def raise_queued(
-        self, config: PushConfig, generation: int, failed: PushConfig | None = None, held: Held | None = None
+        self,
+        config: PushConfig,
+        generation: int,
+        failed: PushConfig | None = None,
+        held: Held | None = None,
+        delivered: int | None = None,
     ) -> bool:
         """See :class:`~..ports.PushConfigStore`."""
         raised, higher = "queuedThrough = :generation", "queuedThrough < :generation"
         values = {":generation": n(generation)}
+        if delivered is not None:
+            raised, values = f"{raised}, deliveredThrough = :delivered", {**values, ":delivered": n(delivered)}
         if failed is not None:
             expression, failure = _failure(failed)
             values_too = {**values, **failure, ":revision": s(config.revision)}

@@ -117,12 +117,17 @@ class PushConfigStore(Protocol):
         """Remove exactly this revision: the receiver wants no more. False if it was set again, or is gone."""
 
     def raise_queued(
-        self, config: PushConfig, generation: int, failed: PushConfig | None = None, held: Held | None = None
+        self,
+        config: PushConfig,
+        generation: int,
+        failed: PushConfig | None = None,
+        held: Held | None = None,
+        delivered: int | None = None,
     ) -> bool:
         """``queued_through = max(queued_through, generation)``. False if this incarnation is gone.
 
         With ``failed`` its failure fields are written as well, unless the config was set again; with ``held`` why there
-        was no attempt.
+        was no attempt; with ``delivered`` the generation that first attempts have come to.
         """
 
     def hold(self, config: PushConfig, held: Held) -> None:

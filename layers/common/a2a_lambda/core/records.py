@@ -90,13 +90,14 @@ class Held(NamedTuple):
 
 class TaskImage(NamedTuple):
     """A task as a record of the table's stream shows it: what its webhooks may hear of, and not how its agent goes on.
-    The fields are those of :class:`TaskRecord`."""
+    The fields are those of :class:`TaskRecord`; ``created_at`` is None where the image does not say."""
 
     task: Task
     generation: int
     announcement: tuple[str, str] | None = None
     open_artifacts: frozenset[str] = frozenset()
     lengthened: frozenset[str] = frozenset()
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,9 @@ class TaskRecord:
     @property
     def image(self) -> TaskImage:
         """What the stream shows of it."""
-        return TaskImage(self.task, self.generation, self.announcement, self.open_artifacts, self.lengthened)
+        return TaskImage(
+            self.task, self.generation, self.announcement, self.open_artifacts, self.lengthened, self.created_at
+        )
 
     def next(self, task: Task, **changed: Any) -> TaskRecord:
         """The record of the next generation."""
@@ -186,7 +189,8 @@ class PushConfig:
     that an operator brought back, while that one waits: it is behind the cursor, which never sinks. Until
     ``paused_until`` an operator has no attempts made; a failure from before does not count afterwards.
     ``recent_failures`` are the last failed attempts, the latest last. ``dead_letters`` counts what was given up so far.
-    ``held`` is why what waits was not attempted, when that was last decided.
+    ``held`` is why what waits was not attempted, when that was last decided. ``task_created_at`` tells the task from one
+    of the same id that expired before; None for a config from before that was kept.
     """
 
     task_id: str
@@ -214,6 +218,11 @@ class PushConfig:
     recent_failures: tuple[FailedAttempt, ...] = ()
     dead_letters: int = 0
     held: Held | None = None
+    task_created_at: datetime | None = None
+
+    def is_of(self, created_at: datetime | None) -> bool:
+        """Whether it is a config of the task that was created then, and not of one of the same id before or after."""
+        return None in (created_at, self.task_created_at) or created_at == self.task_created_at
 
     def paused(self, now: datetime) -> bool:
         """Whether an operator has stopped all attempts for now. Events queue meanwhile."""

@@ -139,7 +139,7 @@ class TaskService:
         for task_id in itertools.islice(task_ids_for(owner, request.message), _REPEATS):
             record = self._new(owner, task_id, request)
             inline = request.push_config
-            configs = [self.push_configs.inline(owner, task_id, inline)] if inline else []
+            configs = [self.push_configs.inline(owner, task_id, inline, record.created_at)] if inline else []
             if not self._write_new(record, configs):
                 # The same message again: the task is there, perhaps without an execution or with another config.
                 record = self.owned(owner, task_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ..core.errors import InternalError, InvalidParams, PushConfigNotFound, TaskNotFound
 from ..core.operations import DeletePushConfig, GetPushConfig, ListPushConfigs, PushConfigList, SetPushConfig
@@ -65,10 +65,13 @@ class PushConfigService:
         for _ in tries(self.sleep):
             record = self._task(owner, request.task_id)
             existing = self.configs.get(record.task_id, config_id)
+            if existing is not None and not existing.is_of(record.created_at):
+                self.configs.delete(existing)  # of a task of this id that has expired
+                existing = None
             if existing is None:
                 self._check_count(record.task_id)
             announce = record.terminal or record.interrupted
-            config = self._config(owner, record.task_id, config_id, request, record.generation)
+            config = self._config(owner, record.task_id, config_id, request, record.generation, record.created_at)
             if announce:
                 config = replace(config, queued_through=config.registered - 1, settled_through=config.registered - 1)
             if existing is not None:
@@ -88,9 +91,9 @@ class PushConfigService:
             return config
         raise InternalError
 
-    def inline(self, owner: str, task_id: str, request: SetPushConfig) -> PushConfig:
+    def inline(self, owner: str, task_id: str, request: SetPushConfig, created_at: datetime) -> PushConfig:
         """The config of a task that is about to be created: it hears of every generation."""
-        return self._config(owner, task_id, request.config_id or _inline_id(task_id), request, 0)
+        return self._config(owner, task_id, request.config_id or _inline_id(task_id), request, 0, created_at)
 
     def set_inline(self, owner: str, task_id: str, request: SetPushConfig) -> PushConfig:
         """Register a config that came with a message to a task that exists."""
@@ -148,7 +151,15 @@ class PushConfigService:
             raise TaskNotFound
         return record
 
-    def _config(self, owner: str, task_id: str, config_id: str, request: SetPushConfig, generation: int) -> PushConfig:
+    def _config(
+        self,
+        owner: str,
+        task_id: str,
+        config_id: str,
+        request: SetPushConfig,
+        generation: int,
+        task_created_at: datetime,
+    ) -> PushConfig:
         """A fresh config, registered at this generation, which its client knows of."""
         return PushConfig(
             task_id=task_id,
@@ -165,6 +176,7 @@ class PushConfigService:
             queued_through=generation,
             settled_through=generation,
             expires_at=int((self.clock() + MAX_LIFE).timestamp()),
+            task_created_at=task_created_at,
         )
 
 

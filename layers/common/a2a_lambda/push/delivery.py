@@ -67,6 +67,15 @@ def undelivered(sent: Sequence[Notification], answers: Sequence[Answer]) -> Sequ
     return sent[len(answers) - failures :]
 
 
+def delivered_before(config: PushConfig, first: Notification) -> int | None:
+    """The generation that first attempts have come to before the ``first`` event that waits; None where the config
+    knows better, because its last event came, or was given up, by the queue."""
+    if config.backlogged or config.failing_since is not None:
+        return None
+    before = first.generation - 1
+    return before if before > max(config.settled_through, config.registered) else None
+
+
 def gone(answers: Sequence[Answer]) -> bool:
     """Whether the receiver answered 410."""
     return bool(answers) and answers[-1].outcome is Outcome.GONE

@@ -13,8 +13,8 @@ DELIVERY_STATUS = "https://a2a-lambda.example/extensions/delivery-status/v1"
 def delivery_status(config: PushConfig) -> Json:
     """``state`` is healthy, retrying (events wait for a later attempt) or failing (given up until one gets through).
 
-    ``deliveredGeneration`` is the latest one whose acknowledgement was recorded; a first attempt that succeeds is not
-    (that is what keeps it cheap), so a healthy config has heard of more. ``lastError`` is a status or the kind of
+    ``deliveredGeneration`` is the latest one that was delivered. It is there while events wait or the webhook fails: a
+    first attempt that succeeds is not recorded (that is what keeps it cheap). ``lastError`` is a status or the kind of
     failure, ``attempts`` counts the failed ones in a row. ``waitingFor`` is there while what waits is not attempted at
     all: the ``webhook`` or its ``host`` was late, or others have their ``turn``; until ``waitingUntil``.
     """
@@ -22,9 +22,11 @@ def delivery_status(config: PushConfig) -> Json:
     status: Json = {
         "state": state,
         "attempts": config.attempts,
-        "deliveredGeneration": config.delivered_through,
         "queuedGeneration": config.queued_through,
     }
+    waits = config.queued_through > config.settled_through or config.failing_since is not None
+    if waits and config.delivered_through:
+        status["deliveredGeneration"] = config.delivered_through
     moments = {
         "failingSince": config.failing_since,
         "lastAttempt": config.last_attempt_at,

@@ -18,7 +18,7 @@ from ..core.ports import Clock, Poison, PushConfigStore, QueuedNotification, Red
 from ..core.records import PushConfig, TaskImage
 from ..dialects.webhooks import BY_NAME
 from . import schedule
-from .delivery import Acknowledged, Notification, failed, gone, notifications, queued, undelivered
+from .delivery import Acknowledged, Notification, delivered_before, failed, gone, notifications, queued, undelivered
 from .first_attempts import Batch, Delivery, FirstAttempts
 from .outcome import Answer, Lane, Outcome
 from .receivers import HeldBack, host_of
@@ -139,8 +139,7 @@ class Notifier:
                 report.poison |= {record.sequence: error for record in records}
                 continue
             deliveries += self._deliveries(configs, records, report)
-            if any(record.new is None for record in records):
-                removed += configs
+            removed += _removed_with(configs, records)
         direct = [one for one in deliveries if not one.config.backlogged and not one.config.paused(started)]
         self._first_attempt(direct, report)
         until = started + SETTLING
@@ -241,7 +240,9 @@ class Notifier:
         if gone(delivery.answers) and self._configs.retire(config):
             report.gone += 1
             return []
-        exists = self._configs.raise_queued(config, waiting[-1].generation, self._failure(delivery), delivery.held)
+        exists = self._configs.raise_queued(
+            config, waiting[-1].generation, self._failure(delivery), delivery.held, delivered_before(config, waiting[0])
+        )
         return queued(config, waiting, delivery.answers) if exists else []
 
     def _failure(self, delivery: Delivery) -> PushConfig | None:
@@ -276,17 +277,25 @@ def attempt(config: PushConfig, written_at: str, identity: str, answer: Answer, 
     return Attempt(identity, host_of(config.url), outcome, round(answer.seconds * 1000), latency)
 
 
+def _removed_with(configs: Sequence[PushConfig], records: Sequence[StreamRecord]) -> list[PushConfig]:
+    """The configs of the tasks that have expired: by now the same message may have made a task of the same id anew, and
+    that one's webhooks stay."""
+    expired = [record.old.created_at if record.old else None for record in records if record.new is None]
+    return [config for config in configs if any(map(config.is_of, expired))]
+
+
 def _events_for(configs: Sequence[PushConfig], record: StreamRecord) -> list[list[Notification]]:
     """For each config, the events of a record that it has not received. Raises :class:`Poison`."""
     try:
         change, config_id, nonce = _change_of(record)
-        if change is None:
+        if change is None or record.new is None:
             return [[] for _ in configs]
+        created_at = record.new.created_at
         # Each body is made once, however many configs receive it.
         bodies = {name: BY_NAME[name].notifications(change) for name in {config.dialect for config in configs}}
         return [
             notifications(config, change, bodies[config.dialect], nonce)
-            if config_id in (None, config.config_id)
+            if config_id in (None, config.config_id) and config.is_of(created_at)
             else []
             for config in configs
         ]

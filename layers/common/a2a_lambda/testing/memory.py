@@ -154,7 +154,12 @@ class MemoryPushConfigs:
         return current is not None
 
     def raise_queued(
-        self, config: PushConfig, generation: int, failed: PushConfig | None = None, held: Held | None = None
+        self,
+        config: PushConfig,
+        generation: int,
+        failed: PushConfig | None = None,
+        held: Held | None = None,
+        delivered: int | None = None,
     ) -> bool:
         """See :class:`~.ports.PushConfigStore`."""
         current = self._current(config)
@@ -165,6 +170,8 @@ class MemoryPushConfigs:
             current = self._current(config) or current
         if generation > current.queued_through and failed is None and held is not None:
             current = replace(current, held=held)
+        if generation > current.queued_through and delivered is not None:
+            current = replace(current, delivered_through=delivered)
         self._put(replace(current, queued_through=max(current.queued_through, generation)))
         return True
 
