@@ -24,6 +24,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+import agent_file
 import gateways
 from emulator import ADMIN, PYTHON, REGION, ROOT, STATE, Emulator, LocalAwsError, tail
 
@@ -82,9 +83,8 @@ def deploy(
         template_url = _package(emulator, progress)
     progress(f"Deploying the stack {name}")
     started = time.monotonic()
-    outputs = _create_or_update(
-        emulator, name, template_url, LOCAL_PARAMETERS | {"PublicUrl": endpoint} | dict(parameters)
-    )
+    given = agent_file.parameters(client(emulator, "secretsmanager")) | dict(parameters)
+    outputs = _create_or_update(emulator, name, template_url, LOCAL_PARAMETERS | {"PublicUrl": endpoint} | given)
     _allow_batches(emulator, name, outputs["RedeliveryQueueUrl"])
     _allow_plain_http(emulator, name)
     if streams and stream_port is not None:

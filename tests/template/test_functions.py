@@ -56,6 +56,8 @@ OWN = {
         "STEP_TIMEOUT_SECONDS",
         "ARTIFACTS_BUCKET",
         "AGENT_MODULE",
+        "AGENT_SECRET_ARNS",
+        "AGENT_SETTINGS",
         "INLINE_WAIT_SECONDS",
         "TASK_RETENTION_DAYS",
         "TASK_TIMEOUT_SECONDS",

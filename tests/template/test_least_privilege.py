@@ -62,6 +62,7 @@ ALLOWED = {
         "ExecutorLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
         "ArtifactsBucket/*": {"s3:PutObject"},
         "TasksTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "those of AgentSecretArns": {"secretsmanager:GetSecretValue"},
     },
     "CaretakerRole": {
         "CaretakerLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
@@ -116,6 +117,8 @@ def place(resource: Any) -> str:
     match resource:
         case {"Ref": name} | {"Fn::GetAtt": [name, "Arn"]}:
             return name
+        case {"Fn::Split": [",", {"Ref": name}]}:
+            return f"those of {name}"
         case {"Fn::GetAtt": [name, "StreamArn"]}:
             return f"stream of {name}"
         case {"Fn::Sub": text} if ":execution:" in text:
@@ -216,6 +219,16 @@ def test_who_signs_with_a_parameter_may_decrypt_with_its_key_only_and_only_throu
     assert statement["Condition"] == {
         "StringEquals": {"kms:ViaService": {"Fn::Sub": "ssm.${AWS::Region}.${AWS::URLSuffix}"}}
     }
+
+
+def test_the_executor_may_read_secrets_only_if_the_agent_is_given_some(of_type):
+    (policy,) = [each for each in of_type("AWS::IAM::Role")["ExecutorRole"]["Policies"] if "PolicyName" in each]
+    (conditional,) = [
+        each["Fn::If"]
+        for each in policy["PolicyDocument"]["Statement"]
+        if "Fn::If" in each and each["Fn::If"][1]["Sid"] == "ReadSecretsOfAgent"
+    ]
+    assert (conditional[0], conditional[2]) == ("AgentHasSecrets", NOTHING)
 
 
 NOTHING = {"Ref": "AWS::NoValue"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,6 +38,29 @@ def test_the_defaults_are_closed(template):
     assert defaults["AllowInsecureWebhooks"] == "false"
     assert defaults["AllowedWebhookCidrs"] == ""
     assert defaults["AllowedFetchCidrs"] == ""
+
+
+ARN = "arn:aws:secretsmanager:us-east-1:111122223333:secret:model-key-AbC123"
+
+
+@pytest.mark.parametrize(
+    ("arns", "allowed"),
+    [
+        ("", True),
+        (ARN, True),
+        (f"{ARN},{ARN.replace('model-key', 'prod/other')}", True),
+        ("arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:a-AbC123", True),
+        ("*", False),
+        (ARN.replace("-AbC123", ""), False),
+        (ARN.replace("model-key-AbC123", "*"), False),
+        (f"{ARN}, {ARN}", False),
+        (f"{ARN},", False),
+        (ARN.replace("secretsmanager", "ssm"), False),
+    ],
+)
+def test_the_agents_secrets_are_named_by_their_whole_arns(template, arns, allowed):
+    pattern = template["Parameters"]["AgentSecretArns"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, arns)) == allowed
 
 
 def test_every_parameter_is_used(template):

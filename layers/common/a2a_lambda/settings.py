@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class SettingsError(Exception):
@@ -41,6 +43,16 @@ class Environment:
         value = self.text(name, choices[0])
         if value not in choices:
             raise SettingsError(f"the environment variable {name} must be one of {', '.join(choices)}")
+        return value
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """A JSON object; an empty one if there is none."""
+        try:
+            value: object = json.loads(self.text(name, "{}"))
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise SettingsError(f"the environment variable {name} must be a JSON object")
         return value
 
     def number(self, name: str, default: float) -> float:

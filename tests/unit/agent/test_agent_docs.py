@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ SHELL = [line for language, block in BLOCKS if language == "sh" for line in bloc
 
 
 def test_every_block_says_its_language_and_is_run_here():
-    assert {language for language, _ in BLOCKS} == {"sh", "python"}
+    assert {language for language, _ in BLOCKS} == {"sh", "python", "json"}
+    assert all(json.loads(block).keys() <= {"secrets", "settings"} for language, block in BLOCKS if language == "json")
 
 
 def test_the_python_blocks_do_what_the_page_says():

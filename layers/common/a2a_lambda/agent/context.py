@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
@@ -51,6 +51,7 @@ class RunOfStep:
     remaining_ms: Callable[[], int]
     fetch: Fetch
     restarts: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 class Content(TypedDict, total=False):
@@ -74,6 +75,7 @@ class TaskContext:
         requested_extensions: the URIs of the extensions that its client asked for.
         accepted_output_modes: the media types that its client accepts; none: any.
         history: all messages at the start of this run, oldest first.
+        settings: the template's parameter AgentSettings, a dictionary.
         state: a small dictionary of JSON values that survives from step to step.
         idempotency_key: the same whenever this run of this step is repeated after a crash, different otherwise.
         remaining_ms: a function; milliseconds that this step has left.
@@ -86,6 +88,7 @@ class TaskContext:
         self._pending: list[ArtifactWrite] = []
         self.next = Next()
         self.state = run.state
+        self.settings = run.settings
         self.idempotency_key = run.key
         self.remaining_ms = run.remaining_ms
         self.id = recorder.task["id"]
@@ -283,6 +286,14 @@ class TaskContext:
         left = self.remaining_ms() / 1_000
         method = "GET" if body is None else "POST"
         return self._run.fetch(FetchRequest(url, method, given, body, min(seconds, left), max_bytes))
+
+    def secret(self, name: str, key: str | None = None) -> str:
+        """The value of a secret that the template's parameter AgentSecretArns gives to the agent, by its name, or
+        (``key``) a field of it, if it is a JSON object. Looked up once in five minutes.
+
+        A write that holds the value is refused. Raises :class:`AgentError` if there is no such secret.
+        """
+        return self._recorder.secret(name, key)
 
     def canceled(self) -> bool:
         """Whether the task has been canceled, or ended otherwise, meanwhile. Costs a read; for steps that run long."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -29,6 +29,7 @@ from .context import RunOfStep, TaskContext
 from .event_loop import step_loop
 from .express import Express, ExpressError
 from .run import Halt, Lost, Over, StepRun
+from .secrets import no_secrets
 from .timer import NoTimer, StepTimeout, Timer
 from .writing import TaskWrite, causes, checked_state
 
@@ -60,7 +61,8 @@ class Executor:
     ``inline_wait`` is the longest wait in seconds that is slept through here: a second of this function costs less
     than the two state transitions that a wait in the state machine takes. ``on_failure`` is told of steps that raise,
     ``fetch`` is behind ``task.fetch``, ``blobs`` takes what is too large for the table (None: nothing is). ``express``
-    are the limits of an Express workflow (None: it is a Standard one).
+    are the limits of an Express workflow (None: it is a Standard one). ``secrets`` and ``settings`` are behind
+    ``task.secret`` and ``task.settings``; the first raises :class:`Unavailable`.
 
     Raises :class:`AgentError` for an agent without steps, or one that Express cannot run.
     """
@@ -77,6 +79,8 @@ class Executor:
     blobs: Blobs | None = None
     fetch: Fetch = field(default_factory=lambda: Web(WebhookPolicy()))
     express: Express | None = None
+    secrets: Callable[[str], str] = no_secrets
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.agent.steps:
@@ -170,6 +174,7 @@ class Executor:
                     clock=self.clock,
                     fetch=self.fetch,
                     restarts=step.rerun == "restart",
+                    settings=json.loads(dumps(self.settings)),
                     remaining_ms=lambda: max(round((until - self.clock()).total_seconds() * 1_000), 0),
                 ),
             )
@@ -217,6 +222,8 @@ class Executor:
         if run.halted is not None:
             raise run.halted
         cursor = run.record.cursor
+        if run.watched.name_in(str(error)) is not None:  # a hint goes into the log
+            error = AgentError("an error of the step holds the value of a secret in its text")
         self.on_failure(StepFailure(run.began.step or "", error))
         if run.ended:
             return

@@ -14,6 +14,7 @@ from ..core.model import INTERRUPTED, TERMINAL, Message, Task, TaskState, dumps
 from ..core.ports import Conflict, Unavailable
 from ..core.records import Base, Cursor, SendRequest, TaskRecord
 from .express import ExpressError
+from .secrets import Watched
 from .writing import AgentError, TaskWrite
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class StepRun:
         self.began = record.cursor
         self.record = record
         self.halted: Halt | None = None
+        self.watched = Watched()
 
     @property
     def ended(self) -> bool:
@@ -83,6 +85,14 @@ class StepRun:
             self._halt(Over())
         return record.task
 
+    def secret(self, name: str, key: str | None) -> str:
+        """The value of a secret, or a field of it. Nothing that holds it can be written from now on."""
+        try:
+            value = self._executor.secrets(name)
+        except Unavailable as error:
+            self._halt(Lost(), error)
+        return self.watched.field(name, value, key)
+
     def write(self, change: TaskWrite) -> None:
         """The next write of this run, unless an earlier try of the same run has made it.
 
@@ -109,6 +119,7 @@ class StepRun:
         """
         if self.halted is not None:
             raise self.halted
+        self.watched.check(change.artifacts, change.parts, change.metadata, change.task_metadata, cursor.state)
         with self._executor.timer.shield():
             change = self._offloaded(change)
             while not self._stored(self._changed(self.record, change, cursor, self._restart and not failure)):

@@ -79,6 +79,9 @@ class Recorder(Protocol):
     def read(self) -> Task:
         """The task as it is stored now."""
 
+    def secret(self, name: str, key: str | None) -> str:
+        """The value of a secret, or a field of it."""
+
 
 def checked_state(state: object) -> dict[str, Any]:
     """``task.state`` as it will be read back. Raises :class:`AgentError` if it is not JSON, or too large."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -20,6 +20,7 @@ from ..agent.caretaker import Directive
 from ..agent.execution import Executor, StepFailure
 from ..agent.express import Express
 from ..agent.run import Halt
+from ..agent.secrets import given_secrets
 from ..core.blobs import PREFIX
 from ..core.changes import changes
 from ..core.model import Artifact, Json, Message, Part, Task, text_of
@@ -105,6 +106,8 @@ def run_agent(
     metadata: Json | None = None,
     extensions: Sequence[str] = (),
     accepted_output_modes: Sequence[str] = (),
+    secrets: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> AgentRun:
     """Run a task to its end, or to a question to which there is no answer left.
 
@@ -114,12 +117,19 @@ def run_agent(
     their first write, their second, and so on.) ``dies_before``, ``dies_after``: it dies once, at its write of this
     number, counted from 1; see :func:`crashed_once`. ``express``: as in an Express workflow with the template's limits.
     ``caller`` is ``task.caller``; ``context_id``, ``metadata``, ``extensions`` and ``accepted_output_modes`` are those
-    of each request. Raises :class:`AgentError` if the agent uses the step API wrongly, or needs what Express cannot do.
+    of each request. ``secrets`` and ``settings`` are what ``task.secret`` and ``task.settings`` give. Raises
+    :class:`AgentError` if the agent uses the step API wrongly, or needs what Express cannot do.
     """
     restarting = frozenset(step.name for step in agent.steps if step.rerun == "restart")
     deaths = _Deaths(restarting, crashing, dies_before, dies_after)
     sent = _Sent(caller, context_id, metadata or {}, frozenset(extensions), tuple(accepted_output_modes))
-    world = _World(agent, fetch or _no_web, deaths, sent, Express() if express else None)
+    given = {
+        "fetch": fetch or _no_web,
+        "express": Express() if express else None,
+        "secrets": given_secrets(secrets or {}),
+        "settings": settings or {},
+    }
+    world = _World(agent, deaths, sent, given)
     task_id = world.send(message)
     left = list(answers)
     for invocation in range(1, _MOST_INVOCATIONS + 1):
@@ -216,7 +226,7 @@ class _Sent:
 
 
 class _World:
-    def __init__(self, agent: Agent, fetch: Fetch, deaths: _Deaths, sent: _Sent, express: Express | None) -> None:
+    def __init__(self, agent: Agent, deaths: _Deaths, sent: _Sent, given: Mapping[str, Any]) -> None:
         self.time = VirtualTime()
         self._start = self.time.now
         self._deaths, self._sent = deaths, sent
@@ -235,8 +245,7 @@ class _World:
             self.time.sleep,
             self._failed,
             blobs=self._blobs,
-            fetch=fetch,
-            express=express,
+            **given,
         )
 
     def send(self, said: Said, task_id: str | None = None) -> str:
