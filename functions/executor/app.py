@@ -22,6 +22,7 @@ def executor() -> Any:
     from a2a_lambda.agent.express import Express
     from a2a_lambda.agent.timer import AlarmTimer
     from a2a_lambda.aws.agent_secrets import agent_secrets
+    from a2a_lambda.aws.context_table import ContextTable
     from a2a_lambda.net.web import Web
     from a2a_lambda.net.webhook_url import WebhookPolicy
 
@@ -39,6 +40,7 @@ def executor() -> Any:
         timer=AlarmTimer(),
         blobs=bucket(env),
         fetch=Web(policy),
+        contexts=ContextTable(env.text("CONTEXTS_TABLE"), env.text("TASKS_TABLE")),
         secrets=agent_secrets(env, _now),
         settings=env.mapping("AGENT_SETTINGS"),
         express=Express(env.number("STEP_TIMEOUT_SECONDS", 60)) if is_express(env) else None,

@@ -38,7 +38,7 @@ def create_table(logical_id: str) -> str:
     properties = _resources()[logical_id]["Properties"]
     name = f"{logical_id}-{next(_numbers)}"
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-    arguments = {key: properties[key] for key in wanted}
+    arguments = {key: properties[key] for key in wanted if key in properties}
     if "StreamSpecification" in properties:
         arguments["StreamSpecification"] = {"StreamEnabled": True, **properties["StreamSpecification"]}
     client("dynamodb").create_table(TableName=name, **arguments)

@@ -21,6 +21,7 @@ from harness import ENDPOINT, Options, Reply, Stack
 from scripted import LambdaContext, ScriptedSender
 
 import push_agent
+from a2a_lambda.aws.context_table import ContextTable
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.streamed import Streamed
 from a2a_lambda.aws.task_table import TaskTable
@@ -47,6 +48,8 @@ class CloudStack(Stack):
         super().__init__(options)
         self.tasks_table = cloud.create_table("TasksTable")
         self.configs_table = cloud.create_table("PushConfigsTable")
+        self.contexts_table = cloud.create_table("ContextsTable")
+        self.contexts = ContextTable(self.contexts_table, self.tasks_table)
         self.tasks: TaskTable = TaskTable(self.tasks_table, self.configs_table)
         self.configs: PushConfigTable = PushConfigTable(self.configs_table, self.tasks_table)
         self.machine = cloud.create_state_machine()
@@ -96,6 +99,7 @@ class CloudStack(Stack):
         return {
             "TASKS_TABLE": self.tasks_table,
             "PUSH_CONFIGS_TABLE": self.configs_table,
+            "CONTEXTS_TABLE": self.contexts_table,
             "STATE_MACHINE_ARN": self.machine,
             "AGENT_MODULE": "agent_under_test",
             "PUSH_NOTIFICATIONS": str(options.push_notifications).lower(),

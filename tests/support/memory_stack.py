@@ -27,7 +27,7 @@ from a2a_lambda.endpoint.stream import Streams
 from a2a_lambda.endpoint.tasks import TaskService
 from a2a_lambda.net.webhook_url import WebhookPolicy
 from a2a_lambda.push.configs import PushConfigService
-from a2a_lambda.testing.memory import MemoryPushConfigs, MemoryTasks, MemoryWorkflow
+from a2a_lambda.testing.memory import MemoryContexts, MemoryPushConfigs, MemoryTasks, MemoryWorkflow
 
 
 class BreakableWorkflow(MemoryWorkflow):
@@ -60,6 +60,7 @@ class MemoryStack(Stack):
         super().__init__(options)
         self.tasks: MemoryTasks = tasks or MemoryTasks()
         self.configs: MemoryPushConfigs = MemoryPushConfigs(self.tasks)
+        self.contexts: MemoryContexts = MemoryContexts(self.tasks)
         self.workflow = BreakableWorkflow()
         self.failures: list[StepFailure] = []
         self.fault: Exception | None = None
@@ -148,6 +149,7 @@ class MemoryStack(Stack):
             "retention": timedelta(days=30),
             "task_timeout": timedelta(days=30),
             "inline_wait": self.options.inline_wait,
+            "contexts": self.contexts,
             "express": Express() if self.options.express else None,
         }
         return Executor(**{**arguments, **changed})

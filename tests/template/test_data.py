@@ -19,7 +19,7 @@ def indexes(table):
     }
 
 
-@pytest.mark.parametrize("name", ["TasksTable", "PushConfigsTable"])
+@pytest.mark.parametrize("name", ["TasksTable", "PushConfigsTable", "ContextsTable"])
 def test_a_table_is_encrypted_recoverable_paid_by_use_and_forgets(of_type, name):
     table = of_type("AWS::DynamoDB::Table")[name]
 
@@ -132,5 +132,5 @@ def test_no_update_and_no_removal_of_the_stack_loses_data(resources):
         for name, resource in resources.items()
         if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::S3::Bucket"}
     }
-    assert {"TasksTable", "PushConfigsTable", "ArtifactsBucket"} <= set(keeping)
+    assert {"TasksTable", "PushConfigsTable", "ContextsTable", "ArtifactsBucket"} <= set(keeping)
     assert set(keeping.values()) == {("RetainExceptOnCreate", "Retain")}

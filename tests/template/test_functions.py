@@ -57,6 +57,7 @@ OWN = {
         "ARTIFACTS_BUCKET",
         "AGENT_MODULE",
         "AGENT_SECRET_ARNS",
+        "CONTEXTS_TABLE",
         "AGENT_SETTINGS",
         "INLINE_WAIT_SECONDS",
         "TASK_RETENTION_DAYS",

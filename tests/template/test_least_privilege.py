@@ -62,6 +62,7 @@ ALLOWED = {
         "ExecutorLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},
         "ArtifactsBucket/*": {"s3:PutObject"},
         "TasksTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "ContextsTable": {"dynamodb:GetItem", "dynamodb:PutItem"},
         "those of AgentSecretArns": {"secretsmanager:GetSecretValue"},
     },
     "CaretakerRole": {

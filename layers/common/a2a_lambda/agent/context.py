@@ -113,6 +113,20 @@ class TaskContext:
         return text_of(self.message)
 
     @property
+    def memory(self) -> Json:
+        """What the agent remembers of this caller's context, from task to task: a dictionary of JSON values. What the
+        step has changed in it is kept when its run ends well, together with that end. Read at the first use."""
+        return self._recorder.memory()
+
+    @memory.setter
+    def memory(self, content: Json) -> None:
+        if not isinstance(content, dict):
+            raise AgentError("task.memory must stay a dictionary")
+        kept = {**content}
+        self.memory.clear()
+        self.memory.update(kept)
+
+    @property
     def stored(self) -> Task:
         """The task as this run has it, as A2A 1.0 JSON: to read only."""
         return self._recorder.task

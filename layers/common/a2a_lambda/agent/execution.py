@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from ..core.lifecycle import expiry, with_status
 from ..core.model import TaskState, dumps
-from ..core.ports import Blobs, Clock, Conflict, TaskStore, Unavailable
+from ..core.ports import Blobs, Clock, Conflict, ContextStore, TaskStore, Unavailable
 from ..core.records import Cursor, TaskRecord
 from ..net.web import Fetch, Web
 from ..net.webhook_url import WebhookPolicy
@@ -62,7 +62,8 @@ class Executor:
     than the two state transitions that a wait in the state machine takes. ``on_failure`` is told of steps that raise,
     ``fetch`` is behind ``task.fetch``, ``blobs`` takes what is too large for the table (None: nothing is). ``express``
     are the limits of an Express workflow (None: it is a Standard one). ``secrets`` and ``settings`` are behind
-    ``task.secret`` and ``task.settings``; the first raises :class:`Unavailable`.
+    ``task.secret`` and ``task.settings``, the first raises :class:`Unavailable`; ``contexts`` is behind
+    ``task.memory``.
 
     Raises :class:`AgentError` for an agent without steps, or one that Express cannot run.
     """
@@ -81,6 +82,7 @@ class Executor:
     express: Express | None = None
     secrets: Callable[[str], str] = no_secrets
     settings: Mapping[str, Any] = field(default_factory=dict)
+    contexts: ContextStore | None = None
 
     def __post_init__(self) -> None:
         if not self.agent.steps:

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ..core.blobs import offloaded
 from ..core.changes import lengthened_by
-from ..core.lifecycle import MAX_DOCUMENT, agent_message, base_of, taken_back, with_artifact, with_status
-from ..core.model import INTERRUPTED, TERMINAL, Message, Task, TaskState, dumps
-from ..core.ports import Conflict, Unavailable
-from ..core.records import Base, Cursor, SendRequest, TaskRecord
+from ..core.lifecycle import (
+    MAX_DOCUMENT,
+    agent_message,
+    base_of,
+    conversation_id,
+    taken_back,
+    with_artifact,
+    with_status,
+)
+from ..core.model import INTERRUPTED, TERMINAL, Json, Message, Task, TaskState, dumps
+from ..core.ports import Conflict, MemoryConflict, Unavailable
+from ..core.records import Base, ContextMemory, Cursor, SendRequest, TaskRecord
 from .express import ExpressError
+from .memory import RunMemory
 from .secrets import Watched
 from .writing import AgentError, TaskWrite
 
@@ -53,6 +62,8 @@ class StepRun:
         self.record = record
         self.halted: Halt | None = None
         self.watched = Watched()
+        conversation = conversation_id(record.owner, record.task["contextId"])
+        self._memory = RunMemory(executor.contexts, conversation, executor.clock, executor.retention)
 
     @property
     def ended(self) -> bool:
@@ -93,6 +104,13 @@ class StepRun:
             self._halt(Lost(), error)
         return self.watched.field(name, value, key)
 
+    def memory(self) -> Json:
+        """What the agent remembers of the conversation: a dictionary to read and to change."""
+        try:
+            return self._memory.content()
+        except Unavailable as error:
+            self._halt(Lost(), error)
+
     def write(self, change: TaskWrite) -> None:
         """The next write of this run, unless an earlier try of the same run has made it.
 
@@ -119,10 +137,15 @@ class StepRun:
         """
         if self.halted is not None:
             raise self.halted
+        ends = cursor.run != self.record.cursor.run or change.state in TERMINAL
+        remembered = self._memory.changed() if ends and not failure else None
         self.watched.check(change.artifacts, change.parts, change.metadata, change.task_metadata, cursor.state)
+        self.watched.check(remembered.content if remembered is not None else None)
         with self._executor.timer.shield():
             change = self._offloaded(change)
-            while not self._stored(self._changed(self.record, change, cursor, self._restart and not failure)):
+            while not self._stored(
+                self._changed(self.record, change, cursor, self._restart and not failure), remembered
+            ):
                 pass
             self._has_written = True
 
@@ -151,12 +174,14 @@ class StepRun:
             self._halt(Lost(), error)
         return replace(change, artifacts=artifacts)
 
-    def _stored(self, after: TaskRecord) -> bool:
+    def _stored(self, after: TaskRecord, remembered: ContextMemory | None) -> bool:
         """Try the write. False: a message came in between, so it has to be made on the task with that."""
         store, before = self._executor.store, self.record
         try:
             try:
-                store.update(after)
+                self._update(after, remembered)
+            except MemoryConflict:
+                self._halt(Over())  # another try of this run, with what the other task remembers
             except Conflict:
                 current = store.get(before.task_id)
                 if current is None or current.terminal or current.cursor != before.cursor:
@@ -167,6 +192,13 @@ class StepRun:
             self._halt(Lost(), error)
         self.record = after
         return True
+
+    def _update(self, after: TaskRecord, remembered: ContextMemory | None) -> None:
+        contexts = self._executor.contexts
+        if remembered is None or contexts is None:
+            self._executor.store.update(after)
+        else:
+            contexts.commit(after, remembered)
 
     def _halt(self, halt: Halt, cause: Exception | None = None) -> NoReturn:
         self.halted = halt

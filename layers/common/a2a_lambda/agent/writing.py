@@ -79,6 +79,9 @@ class Recorder(Protocol):
     def read(self) -> Task:
         """The task as it is stored now."""
 
+    def memory(self) -> Json:
+        """What the agent remembers of the conversation: a dictionary to read and to change."""
+
     def secret(self, name: str, key: str | None) -> str:
         """The value of a secret, or a field of it."""
 

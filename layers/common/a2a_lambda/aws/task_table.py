@@ -76,28 +76,12 @@ class TaskTable:
         """See :class:`~..ports.TaskStore`."""
         from botocore.exceptions import ClientError
 
-        attributes = task_update(record)
-        terminal = {f":t{place}": s(state) for place, state in enumerate(sorted(TERMINAL))}
         try:
-            client("dynamodb").update_item(
-                TableName=self._table,
-                Key={"taskId": s(record.task_id)},
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
-                ConditionExpression=f"#generation = :before AND NOT #state IN ({', '.join(terminal)})",
-                ExpressionAttributeNames={f"#{name}": name for name in attributes},
-                ExpressionAttributeValues={
-                    **{f":{name}": value for name, value in attributes.items()},
-                    ":before": n(record.generation - 1),
-                    **terminal,
-                },
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
+            client("dynamodb").update_item(**task_write(self._table, record))
         except ClientError as error:
             if not lost(error):
                 raise
-            # The client repeats a call whose answer was lost; then what stands in its way is our own write.
-            stored: Any = dict(error.response).get("Item") or {}
-            if any(stored.get(name) != value for name, value in attributes.items()):
+            if not is_stored(record, dict(error.response).get("Item") or {}):
                 raise Conflict from error
 
     @guarded
@@ -205,6 +189,30 @@ def _matches(record: TaskRecord, query: TaskQuery) -> bool:
         and query.state in (None, record.state)
         and (query.after is None or record.task["status"]["timestamp"] >= query.after)
     )
+
+
+def task_write(table: str, record: TaskRecord) -> dict[str, Any]:
+    """The arguments of an UpdateItem that writes the record over the generation just before it."""
+    attributes = task_update(record)
+    terminal = {f":t{place}": s(state) for place, state in enumerate(sorted(TERMINAL))}
+    return {
+        "TableName": table,
+        "Key": {"taskId": s(record.task_id)},
+        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
+        "ConditionExpression": f"#generation = :before AND NOT #state IN ({', '.join(terminal)})",
+        "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
+        "ExpressionAttributeValues": {
+            **{f":{name}": value for name, value in attributes.items()},
+            ":before": n(record.generation - 1),
+            **terminal,
+        },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def is_stored(record: TaskRecord, item: Any) -> bool:
+    """Whether what stands in the way of a write is that write: the client repeats a call whose answer was lost."""
+    return all(item.get(name) == value for name, value in task_update(record).items())
 
 
 def lost(error: Any) -> bool:

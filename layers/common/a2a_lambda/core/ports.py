@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from .model import TaskState
-from .records import Held, PushConfig, ResumeToken, TaskRecord
+from .records import ContextMemory, Held, PushConfig, ResumeToken, TaskRecord
 
 Clock = Callable[[], datetime]
 """The present moment, with an offset."""
@@ -16,6 +16,10 @@ Clock = Callable[[], datetime]
 
 class Conflict(Exception):
     """A conditional write lost: somebody else wrote first. Read again and decide anew."""
+
+
+class MemoryConflict(Exception):
+    """Another task of the conversation has remembered something since this one has read."""
 
 
 class Unavailable(Exception):
@@ -88,6 +92,20 @@ class TaskStore(Protocol):
 
     def query(self, query: TaskQuery) -> TaskPage:
         """A page of an owner's tasks, from the indexes."""
+
+
+class ContextStore(Protocol):
+    """ContextsTable."""
+
+    def get(self, conversation: str) -> ContextMemory | None:
+        """What is remembered of it (strongly consistent). Raises :class:`Poison` if it cannot be read."""
+
+    def commit(self, record: TaskRecord, memory: ContextMemory) -> None:
+        """Write ``record`` as :meth:`TaskStore.update` does, and with it ``memory`` over the version just before it, or
+        neither of them.
+
+        Raises :class:`Conflict` as that does, and :class:`MemoryConflict` if the memory is of another version.
+        """
 
 
 class PushConfigStore(Protocol):

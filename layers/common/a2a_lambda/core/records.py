@@ -33,6 +33,19 @@ class SendRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextMemory:
+    """One item of ContextsTable: what an agent remembers of a conversation (a context of one owner).
+
+    ``version`` goes up by one with every write. ``expires_at`` is epoch seconds.
+    """
+
+    conversation: str
+    content: Json
+    version: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
     """Where the agent is in its steps. The task itself remembers it, so that a repeated invocation goes on from here.
 

@@ -13,6 +13,7 @@ import base64
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, NamedTuple, cast
 
 from ..agent.agent import Agent, AgentError
@@ -23,14 +24,15 @@ from ..agent.run import Halt
 from ..agent.secrets import given_secrets
 from ..core.blobs import PREFIX
 from ..core.changes import changes
+from ..core.lifecycle import conversation_id
 from ..core.model import Artifact, Json, Message, Part, Task, text_of
 from ..core.operations import SendMessage
-from ..core.records import TaskRecord
+from ..core.records import ContextMemory, TaskRecord
 from ..endpoint.tasks import TaskService
 from ..net.web import Fetch, Fetched, FetchError, FetchRequest
 from ..net.webhook_url import WebhookPolicy
 from ..push.configs import PushConfigService
-from .memory import MemoryBlobs, MemoryPushConfigs, MemoryTasks, MemoryWorkflow, VirtualTime
+from .memory import MemoryBlobs, MemoryContexts, MemoryPushConfigs, MemoryTasks, MemoryWorkflow, VirtualTime
 
 Said = str | Sequence[Part]
 
@@ -49,7 +51,7 @@ class Status(NamedTuple):
 class AgentRun:
     """What became of the task. ``task`` is its canonical A2A 1.0 JSON, ``events`` are the notifications in order,
     ``errors`` what steps raised, ``waited`` the seconds that passed in waits, ``invocations`` how often the function
-    was called, ``writes`` how often it tried to write the task."""
+    was called, ``writes`` how often it tried to write the task, ``memory`` what the agent remembers afterwards."""
 
     task: Task
     events: list[Json] = field(default_factory=list)
@@ -57,6 +59,7 @@ class AgentRun:
     waited: float = 0.0
     invocations: int = 0
     writes: int = 0
+    memory: Json = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -108,6 +111,7 @@ def run_agent(
     accepted_output_modes: Sequence[str] = (),
     secrets: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    memory: Mapping[str, Any] | None = None,
 ) -> AgentRun:
     """Run a task to its end, or to a question to which there is no answer left.
 
@@ -117,7 +121,8 @@ def run_agent(
     their first write, their second, and so on.) ``dies_before``, ``dies_after``: it dies once, at its write of this
     number, counted from 1; see :func:`crashed_once`. ``express``: as in an Express workflow with the template's limits.
     ``caller`` is ``task.caller``; ``context_id``, ``metadata``, ``extensions`` and ``accepted_output_modes`` are those
-    of each request. ``secrets`` and ``settings`` are what ``task.secret`` and ``task.settings`` give. Raises
+    of each request. ``secrets`` and ``settings`` are what ``task.secret`` and ``task.settings`` give;
+    ``memory`` is what ``task.memory`` has at the beginning. Raises
     :class:`AgentError` if the agent uses the step API wrongly, or needs what Express cannot do.
     """
     restarting = frozenset(step.name for step in agent.steps if step.rerun == "restart")
@@ -131,6 +136,8 @@ def run_agent(
     }
     world = _World(agent, deaths, sent, given)
     task_id = world.send(message)
+    if memory:
+        world.remembers(memory)
     left = list(answers)
     for invocation in range(1, _MOST_INVOCATIONS + 1):
         directive = world.invoke(task_id)
@@ -238,6 +245,7 @@ class _World:
         self._service = TaskService(self._tasks, configs, MemoryWorkflow(), self.time, self.time.sleep)
         self._messages = 0
         self._blobs = MemoryBlobs()
+        self._contexts = MemoryContexts(self._tasks)
         self._executor = Executor(
             agent,
             self._tasks,
@@ -245,8 +253,16 @@ class _World:
             self.time.sleep,
             self._failed,
             blobs=self._blobs,
+            contexts=self._contexts,
             **given,
         )
+
+    def remembers(self, memory: Mapping[str, Any]) -> None:
+        """From the task that is there on, its conversation has this memory."""
+        (record,) = self._tasks.records.values()
+        conversation = conversation_id(record.owner, record.task["contextId"])
+        expires_at = int((self.time.now + timedelta(days=30)).timestamp())
+        self._contexts.items[conversation] = ContextMemory(conversation, dict(memory), 1, expires_at)
 
     def send(self, said: Said, task_id: str | None = None) -> str:
         self._messages += 1
@@ -282,7 +298,9 @@ class _World:
                 events += change.events
         waited = (self.time.now - self._start).total_seconds()
         task = self._restored(self._tasks.records[task_id].task)
-        return AgentRun(task, events, self._errors, waited, invocations, self._deaths.writes)
+        remembered = [memory.content for memory in self._contexts.items.values()]
+        memory = remembered[0] if remembered else {}
+        return AgentRun(task, events, self._errors, waited, invocations, self._deaths.writes, memory)
 
     def _restored(self, task: Task) -> Task:
         """The task with large contents in their places, as if the author's test had followed the links."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from ..core.model import dumps
-from ..core.ports import Conflict, Glimpse, QueuedNotification, TaskPage, TaskQuery
-from ..core.records import Held, PushConfig, ResumeToken, TaskRecord
+from ..core.ports import Conflict, Glimpse, MemoryConflict, QueuedNotification, TaskPage, TaskQuery
+from ..core.records import ContextMemory, Held, PushConfig, ResumeToken, TaskRecord
 
 
 class VirtualTime:
@@ -96,6 +96,34 @@ class MemoryTasks:
     def _put(self, record: TaskRecord) -> None:
         self.images.append((self.records.get(record.task_id), record))
         self.records[record.task_id] = record
+
+
+class MemoryContexts:
+    """:class:`~.ports.ContextStore`. ``calls`` counts them."""
+
+    def __init__(self, tasks: MemoryTasks) -> None:
+        self.items: dict[str, ContextMemory] = {}
+        self.calls = 0
+        self._tasks = tasks
+
+    def get(self, conversation: str) -> ContextMemory | None:
+        """See :class:`~.ports.ContextStore`."""
+        self.calls += 1
+        return self.items.get(conversation)
+
+    def commit(self, record: TaskRecord, memory: ContextMemory) -> None:
+        """See :class:`~.ports.ContextStore`."""
+        self.calls += 1
+        before = self.items.get(memory.conversation)
+        if (before.version if before is not None else 0) != memory.version - 1:
+            raise MemoryConflict
+        try:
+            self._tasks.update(record)
+        finally:
+            # A writer that dies after its write has made it.
+            stored = self._tasks.records.get(record.task_id)
+            if stored is not None and stored.generation == record.generation and stored.cursor == record.cursor:
+                self.items[memory.conversation] = memory
 
 
 class MemoryPushConfigs:
