@@ -85,6 +85,14 @@ receiver: .venvs/demo/.lock ## show what the local AWS pushes to http://localhos
 	@$(call bin,demo)/python demo/receiver.py --port $(WEBHOOK_PORT) \
 	    --agent 'http://127.0.0.1:$(PORT)/_aws/execute-api/a2a/$$default' $(RECEIVER)
 
+.PHONY: client smoke
+client: .venvs/demo/.lock ## the push scenario against any stack: make client URL=https://… DEMO="--webhook-url https://… --sigv4"
+	@if [ -z "$(URL)" ]; then echo 'usage: make client URL=https://… DEMO="--webhook-url https://…/webhook --sigv4"' >&2; exit 2; fi
+	@$(call bin,demo)/python demo/push_demo.py --url '$(value URL)' $(DEMO)
+
+smoke: $(call installed,demo) ## prove a stack that has SmokeInbox=true: make smoke STACK=a2a-agent (a2a: that of make up) SMOKE="--failures 2"
+	@$(call bin,demo)/python tools/smoke.py $(if $(filter-out a2a,$(STACK)),--stack '$(STACK)',--local) $(SMOKE)
+
 .PHONY: dead-letters redrive
 dead-letters: $(call installed,local sam) ## what the local AWS has given up (TASK=… CONFIG=…)
 	@$(call bin,local)/python tools/dead_letters.py list $(if $(TASK),--task '$(TASK)') $(if $(CONFIG),--config '$(CONFIG)')

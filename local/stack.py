@@ -106,6 +106,11 @@ def describe(emulator: Emulator, name: str) -> Stack | None:
     return Stack(name, endpoint, _outputs(found), emulator)
 
 
+def inbox_url(emulator: Emulator, name: str) -> str:
+    """Where the inbox of the stack `name` answers, if it has SmokeInbox: its output names a host of AWS."""
+    return _api_url(emulator, f"{name}-inbox")
+
+
 def _api_url(emulator: Emulator, name: str) -> str:
     """Where the emulator's HTTP APIs answer."""
     return f"{emulator.url}/_aws/execute-api/{name}/$default"
@@ -167,12 +172,15 @@ def _package(emulator: Emulator, progress: Progress) -> str:
     s3 = client(emulator, "s3")
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
         s3.create_bucket(Bucket=BUCKET)
-    packaged = emulator.directory / "packaged.yaml"
+    packaged = emulator.directory / "packaged.json"
     arguments = ["package", "--template-file", str(BUILD / "template.yaml"), "--s3-bucket", BUCKET]
-    arguments += ["--no-progressbar", "--output-template-file", str(packaged)]
+    arguments += ["--no-progressbar", "--use-json", "--output-template-file", str(packaged)]
     _run_sam(arguments, environment(emulator), "package.log")
+    template = json.loads(packaged.read_bytes())
+    # The stack's tag gives the agent's API a known id; the other API needs one of its own.
+    template["Resources"]["InboxApi"]["Properties"]["Tags"] = {"ms-custom-id": {"Fn::Sub": "${AWS::StackName}-inbox"}}
     # Through the bucket, as sam deploy does it: the template is larger than a request may be.
-    body = packaged.read_bytes()
+    body = json.dumps(template).encode()
     key = f"{hashlib.sha256(body).hexdigest()}.template"
     s3.put_object(Bucket=BUCKET, Key=key, Body=body)
     return f"{emulator.url}/{BUCKET}/{key}"

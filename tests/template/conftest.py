@@ -71,14 +71,28 @@ def streaming(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def template(workflow_type: str, streaming: bool) -> dict[str, Any]:
+    """Without the inbox of `make smoke`, which has tests of its own: a stack without it is as if there were none."""
+    return deployed(workflow_type, streaming, smoke_inbox=False)
+
+
+def deployed(workflow_type: str, streaming: bool, *, smoke_inbox: bool) -> dict[str, Any]:
     written = yaml.load((ROOT / "template.yaml").read_text(), _CloudFormationLoader)
     holds = {f"Runs{kind.capitalize()}": kind == workflow_type for kind in ("STANDARD", "EXPRESS")}
+    holds["HasSmokeInbox"] = smoke_inbox
+    if not smoke_inbox:
+        holds["HasSmokeInboxWithJwt"] = False
     # Of the conditions made of one of these and another, those are decided that do not hold whatever the other is.
     for name, condition in written["Conditions"].items():
         if {"Condition": "Buffers" if streaming else "Streams"} in condition.get("Fn::And", []):
             holds[name] = False
     holds |= {"Streams": streaming, "Buffers": not streaming}
     return _deployed(written, holds)
+
+
+@pytest.fixture(scope="session")
+def with_inbox(workflow_type: str, streaming: bool) -> dict[str, Any]:
+    """The same with SmokeInbox=true."""
+    return deployed(workflow_type, streaming, smoke_inbox=True)
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,7 @@ def test_the_sections_follow_the_data():
         "Layers",
         "Alarms",
         "Dashboard",
+        "Smoke inbox",
         "Outputs",
     ]
 
