@@ -44,6 +44,7 @@ def handler() -> tuple[Callable[[], Rate], Callable[[], Rate]]:
     from a2a_lambda.aws.stream import stream_record
     from a2a_lambda.core.lifecycle import new_task, with_status
     from a2a_lambda.core.model import TaskState
+    from a2a_lambda.core.ports import TaskConfigs
     from a2a_lambda.core.records import PushConfig, TaskRecord
     from a2a_lambda.net.webhook_url import WebhookPolicy
     from a2a_lambda.push.notifier import Notifier
@@ -66,8 +67,8 @@ def handler() -> tuple[Callable[[], Rate], Callable[[], Rate]]:
         records.append({"dynamodb": {**change, "OldImage": task_item(old), "NewImage": task_item(new)}})
 
     class Configs:
-        def of_task(self, task_id: str) -> list[PushConfig]:
-            return [configs[task_id]]
+        def of_task(self, task_id: str) -> TaskConfigs:
+            return TaskConfigs([configs[task_id]])
 
     key = local_key("benchmark" * 8, now)
     policy = WebhookPolicy.of(True, "127.0.0.0/8")

@@ -11,7 +11,7 @@ from a2a_lambda.agent.caretaker import Caretaker, Directive
 from a2a_lambda.aws.bucket import bucket
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import StateMachine, is_express
-from a2a_lambda.observability import MetricUnit, fault, logger, metrics
+from a2a_lambda.observability import MetricUnit, fault, logged_poison, logger, metrics
 from a2a_lambda.settings import Environment
 
 
@@ -58,19 +58,24 @@ def caretaker() -> Caretaker:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> Directive:
     action, task_id = event["action"], event["taskId"]
-    directive: Directive = {"next": "done"}
-    if action == "run":
-        directive = executor().run(task_id, context.get_remaining_time_in_millis)
-    elif action == "await":
-        caretaker().await_input(task_id, event["resumeToken"])
-    elif action == "expire":
-        directive = caretaker().expire(task_id)
-    elif action == "fail":
-        directive = caretaker().fail(task_id)
-        metrics.add_metric(name="TaskGivenUp", unit=MetricUnit.Count, value=1)
-    metrics.add_metric(name="ExecutorRuns", unit=MetricUnit.Count, value=1)
+    with logged_poison(task_id=task_id):  # fails the execution
+        directive: Directive = _done(action, task_id, event, context)
+    for name in ("ExecutorRuns", *(["TaskGivenUp"] if action == "fail" else [])):
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
     logger.info("executor", extra={"action": action, "task_id": task_id, "outcome": directive["next"]})
     return directive
+
+
+def _done(action: str, task_id: str, event: dict[str, Any], context: Any) -> Any:
+    if action == "run":
+        return executor().run(task_id, context.get_remaining_time_in_millis)
+    if action == "expire":
+        return caretaker().expire(task_id)
+    if action == "fail":
+        return caretaker().fail(task_id)
+    if action == "await":
+        caretaker().await_input(task_id, event["resumeToken"])
+    return {"next": "done"}
 
 
 def _step_failed(failure: Any) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 from a2a_lambda.aws.bucket import link
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.queues import SqsRedeliveryQueue
+from a2a_lambda.aws.reading import sequence_of
 from a2a_lambda.aws.signing_keys import signer
 from a2a_lambda.aws.stream import PoisonRecord, stream_record
 from a2a_lambda.aws.stream_failures import StreamFailures
 from a2a_lambda.aws.tracing import traceparent
-from a2a_lambda.core.ports import Poison, Unavailable
+from a2a_lambda.core.ports import Poison
 from a2a_lambda.net.webhook_url import WebhookPolicy
-from a2a_lambda.observability import MetricUnit, fault, log_attempts, logger, metrics
+from a2a_lambda.observability import MetricUnit, log_attempts, log_poison, logger, metrics
 from a2a_lambda.push.notifier import Notifier, StreamRecord
 from a2a_lambda.push.sender import Sender
 from a2a_lambda.settings import Environment
@@ -65,24 +66,21 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         },
     )
     # DynamoDB Streams takes up again at the lowest of these.
-    return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in sorted(failed, key=int)]}
+    again = [sequence for sequence in map(sequence_of, event["Records"]) if sequence in failed]
+    return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in again]}
 
 
 def _put_aside(records: list[dict[str, Any]], poison: dict[str, Poison], failed: set[str]) -> set[str]:
     """Poison does not keep its shard waiting: it goes to the queue of failures, for an operator. Answers what could
     not even be put there. What comes again anyway, behind a failed record, is left for then."""
     for record in records:
-        sequence = str(record["dynamodb"]["SequenceNumber"])
+        sequence = sequence_of(record)
         if sequence in failed:
             return set()
         if sequence in poison:
-            error = poison[sequence]
-            logger.error("poison record", extra={"sequence": sequence, **fault(error)})
-            try:
-                failures().send(record, type(error.__cause__).__name__)
-            except Unavailable:
+            log_poison(poison[sequence], sequence=sequence)
+            if not failures().send(record, poison[sequence]):
                 return {sequence}
-            metrics.add_metric(name="PoisonRecords", unit=MetricUnit.Count, value=1)
     return set()
 
 

@@ -57,11 +57,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _done(record: dict[str, Any]) -> bool:
     try:
         message = decode(record["body"])
-    except (KeyError, TypeError, ValueError) as error:
-        return _unreadable(record, error)
-    try:
         result = redeliverer().redeliver(message, int(record["attributes"]["ApproximateReceiveCount"]))
-    except Poison as error:  # its config
+    except Poison as error:  # the message, or its config
         return _unreadable(record, error)
     log_attempts(filter(None, [result.attempt]), filter(None, [result.held]), first=False)
     became = {"outcome": result.result, "delay": result.delay}
@@ -81,7 +78,8 @@ def _done(record: dict[str, Any]) -> bool:
 def _unreadable(record: dict[str, Any], error: Exception) -> bool:
     """Its group must not wait for it, and an operator has to see it: to the dead letters as it is."""
     logger.error("unreadable message", extra={"message_id": record["messageId"], **fault(error)})
-    dead_letters().send_unreadable(record, "unreadable")
+    if not dead_letters().send_unreadable(record, "unreadable"):
+        return False  # it comes again
     metrics.add_metric(name="PushDead", unit=MetricUnit.Count, value=1)
     return True
 

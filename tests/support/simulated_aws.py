@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from a2a_lambda import observability
 from a2a_lambda.aws.items import s, task_item
 from a2a_lambda.aws.queues import deduplication, encode, group
 from a2a_lambda.core.model import dumps
-from a2a_lambda.core.ports import PushConfigStore, QueuedNotification, Unavailable
+from a2a_lambda.core.ports import PushConfigStore, QueuedNotification, TaskConfigs, Unavailable
 from a2a_lambda.core.records import PushConfig, TaskRecord
 from a2a_lambda.push import schedule
 from a2a_lambda.testing.memory import MemoryPushConfigs, MemoryTasks
@@ -76,10 +76,10 @@ class StreamedTasks(MemoryTasks):
 class IndexedConfigs(MemoryPushConfigs):
     """Knows which ids configs have in the campaign, so that it need not look through all of them."""
 
-    def of_task(self, task_id: str) -> Sequence[PushConfig]:
+    def of_task(self, task_id: str) -> TaskConfigs:
         """See :class:`a2a_lambda.core.ports.PushConfigStore`."""
         found = (self.items.get((task_id, config_id)) for config_id in CONFIG_IDS)
-        return [config for config in found if config is not None]
+        return TaskConfigs(config for config in found if config is not None)
 
 
 class FaultyConfigs:
@@ -112,7 +112,7 @@ class FaultyConfigs:
 class Reading:
     """The configs with another ``of_task``."""
 
-    def __init__(self, inner: FaultyConfigs, of_task: Callable[[str], Sequence[PushConfig]]) -> None:
+    def __init__(self, inner: FaultyConfigs, of_task: Callable[[str], TaskConfigs]) -> None:
         self._inner = inner
         self.of_task = of_task
 

@@ -34,7 +34,7 @@ from simulated_aws import (
 
 from a2a_lambda.agent.run import Halt
 from a2a_lambda.aws.items import s
-from a2a_lambda.core.ports import Unavailable
+from a2a_lambda.core.ports import TaskConfigs, Unavailable
 from a2a_lambda.core.records import PushConfig, TaskRecord
 from a2a_lambda.push import schedule
 from a2a_lambda.push.notifier import Notifier
@@ -268,7 +268,7 @@ class Simulation:
         read = self.configs.of_task
         first = True
 
-        def of_task(task_id: str) -> Sequence[PushConfig]:
+        def of_task(task_id: str) -> TaskConfigs:
             nonlocal first
             found = read(task_id)
             if first:

@@ -158,7 +158,7 @@ def test_a_poison_record_is_counted(stack: CloudStack, output: Callable[[], str]
     stack.notify([record])
     lines, metrics = written(output)
     assert metrics["PoisonRecords"] == 1
-    assert [line["level"] for line in lines if line["message"] == "poison record"] == ["ERROR"]
+    assert [line["level"] for line in lines if line["message"] == "unreadable"] == ["ERROR"]
 
 
 def test_a_task_that_had_to_be_revived_is_counted(stack: CloudStack, output: Callable[[], str]) -> None:

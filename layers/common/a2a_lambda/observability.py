@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.constants import MAX_METRICS
 
 from .core.model import dumps, timestamp
+from .core.ports import Poison, Unreached
 
 if TYPE_CHECKING:
     from .core.operations import StreamReport
@@ -28,7 +30,9 @@ __all__ = [
     "log_attempts",
     "log_call",
     "log_card",
+    "log_poison",
     "log_stream",
+    "logged_poison",
     "logger",
     "metrics",
     "put_latencies",
@@ -45,6 +49,23 @@ def fault(error: BaseException | None) -> dict[str, str]:
     where = f"{frame.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.tb_lineno}" if frame else ""
     cause = error.__cause__
     return {"error": type(error).__name__, "where": where, "cause": type(cause).__name__ if cause else ""}
+
+
+def log_poison(error: Poison, **which: str) -> None:
+    """One line and the metric of stored data that cannot be read: where, and why, never what was in it."""
+    unreached = {"config_ids": error.config_ids} if isinstance(error, Unreached) else {}
+    logger.error("unreadable", extra={**which, **unreached, "reason": error.reason, **fault(error)})
+    metrics.add_metric(name="PoisonRecords", unit=MetricUnit.Count, value=1)
+
+
+@contextmanager
+def logged_poison(**which: str) -> Iterator[None]:
+    """:func:`log_poison`, and raise it without a word of what is stored: the runtime logs what it gets."""
+    try:
+        yield
+    except Poison as error:
+        log_poison(error, **which)
+        raise Poison(*which.values()) from None
 
 
 def log_attempts(attempts: Iterable[Attempt], held: Iterable[HeldBack] = (), *, first: bool) -> None:

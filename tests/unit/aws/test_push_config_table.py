@@ -14,7 +14,7 @@ from stored import NOW, config, put, record
 from a2a_lambda.aws.items import config_item, task_item
 from a2a_lambda.core.lifecycle import with_status
 from a2a_lambda.core.model import TaskState
-from a2a_lambda.core.ports import Conflict, Poison
+from a2a_lambda.core.ports import Conflict, Poison, UnreadableConfig
 from a2a_lambda.core.records import PushConfig
 
 
@@ -183,15 +183,36 @@ def test_the_configs_of_an_owner_are_those_that_exist_now(stack: CloudStack, mon
 
 
 @pytest.mark.parametrize("broken", ["url", "settledThrough", "eventTypes"])
-def test_a_config_that_cannot_be_read_is_poison(stack: CloudStack, broken: str) -> None:
-    put(stack)
-    item = config_item(config())
+def test_a_config_that_cannot_be_read_is_named_beside_the_others(
+    stack: CloudStack, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(stack, config("d"))
+    item = config_item(config("c"))
     del item[broken]
     cloud.client("dynamodb").put_item(TableName=stack.configs_table, Item=item)
     with pytest.raises(Poison):
-        stack.configs.of_task("t")
-    with pytest.raises(Poison):
         stack.configs.get("t", "c")
+    found = stack.configs.of_task("t")
+    assert [one.config_id for one in found] == ["d"]
+    assert found.unreadable == (UnreadableConfig("t", "c", "KeyError", item["incarnation"]),)
+    assert [one.config_id for one in stack.configs.of_owner(config().owner)] == ["d"]
+    assert '{"taskId":"t","configId":"c","reason":"KeyError"}' in caplog.text
+
+
+@pytest.mark.parametrize("incarnation", [{"S": "i"}, {"N": "5"}, {"L": [{"S": "i"}]}, None])
+def test_a_config_that_cannot_be_read_can_be_removed_and_one_registered_since_stays(
+    stack: CloudStack, incarnation: Any
+) -> None:
+    put(stack)
+    item = {"taskId": {"S": "t"}, "configId": {"S": "c"}, **({"incarnation": incarnation} if incarnation else {})}
+    cloud.client("dynamodb").put_item(TableName=stack.configs_table, Item=item)
+    (broken,) = stack.configs.of_task("t").unreadable
+    cloud.client("dynamodb").put_item(TableName=stack.configs_table, Item=config_item(config(incarnation="new")))
+    stack.configs.discard(broken)
+    assert len(stack.configs.of_task("t")) == 1
+    cloud.client("dynamodb").put_item(TableName=stack.configs_table, Item=item)
+    stack.configs.discard(broken)
+    assert stack.configs.get("t", "c") is None
 
 
 @pytest.mark.parametrize("broken", [{"doc": "{"}, {"doc": "{}"}, {"cursor": "[]"}, {"createdAt": "soon"}])

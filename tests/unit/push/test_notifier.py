@@ -6,7 +6,7 @@ import pytest
 from deliveries import Deliveries, raising, url_of
 from scripted import header
 
-from a2a_lambda.core.ports import Poison, Unavailable
+from a2a_lambda.core.ports import TaskConfigs, Unavailable, Unreached, UnreadableConfig
 from a2a_lambda.push.outcome import Answer
 
 HUNG = Answer(error="timeout", seconds=3.0)
@@ -231,18 +231,30 @@ def test_when_the_cursor_cannot_be_raised_nothing_is_queued_and_the_records_fail
     assert world.queue.messages == []
 
 
-def test_configs_that_cannot_be_read_at_all_are_poison_and_hold_up_no_other_task(world: Deliveries) -> None:
-    first, second = world.task("a"), world.task("b")
+def test_a_config_that_cannot_be_read_is_named_and_all_others_of_its_task_receive_the_change(world: Deliveries) -> None:
+    task_id = world.task("a")
     of_task = world.stack.configs.of_task
-    world.stack.configs.of_task = lambda task_id: (  # type: ignore[method-assign]
-        raising(Poison(first))() if task_id == first else of_task(task_id)
-    )
-    world.stack.call("CancelTask", {"id": first})
-    world.stack.call("CancelTask", {"id": second})
-    batch = world.batch()
-    report = world.notify(batch)
-    assert set(report.poison) == {record.sequence for record in batch if record.task_id == first}
-    assert (report.failed, world.told("b")) == ([], ["TASK_STATE_CANCELED"])
+    broken = UnreadableConfig(task_id, "broken", "KeyError")
+    world.stack.configs.of_task = lambda task: TaskConfigs(of_task(task), [broken])  # type: ignore[method-assign]
+    world.stack.call("CancelTask", {"id": task_id})
+    (record,) = world.batch()
+    report = world.notify([record])
+    error = report.poison[record.sequence]
+    assert isinstance(error, Unreached)
+    assert (error.config_ids, error.reason) == (["broken"], "KeyError")
+    assert (report.failed, world.told("a")) == ([], ["TASK_STATE_CANCELED"])
+
+
+def test_an_announcement_for_another_config_is_no_loss_for_one_that_cannot_be_read(world: Deliveries) -> None:
+    task_id = world.task()
+    world.stack.call("CancelTask", {"id": task_id})
+    world.batch()
+    world.stack.register(task_id, url_of("late"), id="late")
+    of_task = world.stack.configs.of_task
+    broken = UnreadableConfig(task_id, "broken", "KeyError")
+    world.stack.configs.of_task = lambda task: TaskConfigs(of_task(task), [broken])  # type: ignore[method-assign]
+    assert world.notify().poison == {}
+    assert world.told("late") == ["TASK_STATE_CANCELED"]
 
 
 def test_a_record_that_cannot_be_told_is_poison_and_the_next_one_is_told(world: Deliveries) -> None:

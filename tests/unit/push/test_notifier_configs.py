@@ -8,7 +8,7 @@ from datetime import timedelta
 from deliveries import Deliveries, raising, url_of
 from scripted import ScriptedSender, header
 
-from a2a_lambda.core.ports import Unavailable
+from a2a_lambda.core.ports import TaskConfigs, Unavailable
 from a2a_lambda.push.delivery import failed
 from a2a_lambda.push.outcome import Answer
 
@@ -43,7 +43,7 @@ def test_a_config_that_was_deleted_meanwhile_gets_nothing_queued(world: Deliveri
     world.stack.call("CancelTask", {"id": task_id})
     config = world.config(task_id, "a")
     of_task = world.stack.configs.of_task
-    world.stack.configs.of_task = lambda _: [config]  # type: ignore[method-assign]
+    world.stack.configs.of_task = lambda _: TaskConfigs([config])  # type: ignore[method-assign]
     batch = world.batch()
     world.stack.configs.delete(config)
     report = world.notify(batch)

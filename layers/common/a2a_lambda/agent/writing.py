@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from ..core.blobs import PREFIX
 from ..core.model import Artifact, Json, Part, Task, TaskState, dumps
 from ..core.records import SendRequest
+from ..core.strict_json import MAX_DEPTH, check_depth
 
 MAX_STATE = 32_768
 """Bytes of ``task.state`` as JSON."""
@@ -102,8 +103,9 @@ def checked_json(value: Any, what: str) -> Any:
     try:
         text = jsonlib.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()
+        check_depth(value)
     except (TypeError, ValueError, RecursionError):
-        raise AgentError(f"{what} must hold JSON values only") from None
+        raise AgentError(f"{what} must hold JSON values only, of {MAX_DEPTH} levels at most") from None
     return jsonlib.loads(text)
 
 

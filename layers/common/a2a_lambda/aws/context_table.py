@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.model import dumps, loads
+from ..core.model import dumps
 from ..core.ports import Conflict, MemoryConflict, Poison
 from ..core.records import ContextMemory, TaskRecord
 from .clients import client, guarded
 from .items import n, s
+from .reading import number, value_of
 from .task_table import is_stored, lost, task_write
 
 _LOST = ("ConditionalCheckFailed", "TransactionConflict")
@@ -28,11 +29,9 @@ class ContextTable:
         if item is None:
             return None
         try:
-            content: Any = loads(item["memory"]["S"])
-            if not isinstance(content, dict):
-                raise TypeError
-            return ContextMemory(conversation, content, int(item["version"]["N"]), int(item["expiresAt"]["N"]))
-        except (KeyError, TypeError, ValueError) as error:
+            content = value_of(item, "memory", dict[str, Any])
+            return ContextMemory(conversation, content, number(item, "version"), number(item, "expiresAt"))
+        except Exception as error:
             raise Poison(conversation) from error
 
     @guarded

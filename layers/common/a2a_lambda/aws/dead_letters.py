@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.ports import Poison
 from ..push.dead_letters import DeadLetter
 from .clients import client
 from .queues import decode
@@ -67,6 +68,6 @@ def _letter(entry: Any) -> DeadLetter:
     reason = entry.get("MessageAttributes", {}).get("reason", {}).get("StringValue", "")
     try:
         message = decode(entry["Body"])
-    except (KeyError, TypeError, ValueError):
+    except Poison:
         message = None
     return DeadLetter(entry["MessageId"], entry["ReceiptHandle"], reason, message)

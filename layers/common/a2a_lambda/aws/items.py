@@ -6,10 +6,13 @@ A task's document is one string and not nested attributes: it is ten times cheap
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict, cast
 
-from ..core.model import dumps, loads, state_of
+from msgspec import Meta
+
+from ..core.model import AuthenticationInfo, dumps
 from ..core.records import (
     Base,
     Cursor,
@@ -22,11 +25,29 @@ from ..core.records import (
     TaskImage,
     TaskRecord,
 )
+from .reading import (
+    Attributes,
+    Count,
+    checked_instant,
+    config_key,
+    document,
+    instant,
+    key,
+    number,
+    string,
+    url,
+    value_of,
+)
 
 if TYPE_CHECKING:
+    from ..core.model import Task
     from ..core.trace import Write
 
 Item = dict[str, dict[str, Any]]
+
+_Slice = tuple[Count, Count, Count, Annotated[int, Meta(ge=0, le=1)], Annotated[int, Meta(ge=0, le=1)]]
+_Write = tuple[Count, str, str, Annotated[int, Meta(ge=0, le=1)], list[Literal[0] | _Slice]]
+"""A write of the trace, as ``core.trace.packed`` writes it."""
 
 
 def s(value: str) -> dict[str, Any]:
@@ -74,45 +95,49 @@ def task_update(record: TaskRecord) -> Item:
     return item
 
 
-def task_record(item: Mapping[str, Mapping[str, Any]], traced: bool = False) -> TaskRecord:
+def task_record(item: Attributes, traced: bool = False) -> TaskRecord:
     """The inverse of :func:`task_item`, with the trace if it is ``traced``, an empty one where the item has none.
 
-    Raises ``KeyError``, ``TypeError`` or ``ValueError`` for an item that is none of ours.
+    Strict, as :mod:`.reading` is. Raises anything for an item that is none of ours.
     """
-    resume = loads(item["resumeToken"]["S"]) if "resumeToken" in item else None
     image = task_image(item)
-    state_of(image.task)  # everybody asks for it, so one that nobody knows is found here
     return TaskRecord(
         task=image.task,
-        owner=item["owner"]["S"],
+        owner=string(item, "owner"),
         generation=image.generation,
-        dialect=item["dialect"]["S"],
-        created_at=datetime.fromisoformat(item["createdAt"]["S"]),
-        cursor=_cursor(loads(item["cursor"]["S"])),
-        resume_token=ResumeToken(resume["token"], resume["run"]) if resume else None,
-        expires_at=int(item["expiresAt"]["N"]),
+        dialect=string(item, "dialect"),
+        created_at=instant(item, "createdAt"),
+        cursor=_cursor(value_of(item, "cursor", _Cursor)),
+        resume_token=value_of(item, "resumeToken", ResumeToken) if "resumeToken" in item else None,
+        expires_at=number(item, "expiresAt"),
         announcement=image.announcement,
         open_artifacts=image.open_artifacts,
         lengthened=image.lengthened,
         trace=_trace(item) if traced else None,
         timeline=_timeline(item),
-        request=_request(loads(item["request"]["S"])) if "request" in item else None,
+        request=_request(value_of(item, "request", _Request)) if "request" in item else None,
     )
 
 
-def task_image(item: Mapping[str, Mapping[str, Any]]) -> TaskImage:
+def task_image(item: Attributes) -> TaskImage:
     """The part of an item that webhooks may hear of. Raises as :func:`task_record` does."""
-    announcement = loads(item["announcement"]["S"]) if "announcement" in item else None
-    generation = int(item["generation"]["N"])
-    of, lengthened = loads(item["lengthened"]["S"]) if "lengthened" in item else (0, [])
+    task, generation = document(string(item, "doc")), number(item, "generation")
+    if task["id"] != key(item["taskId"]["S"]):
+        raise ValueError("the document of another task")
+    of, lengthened = value_of(item, "lengthened", tuple[int, list[str]]) if "lengthened" in item else (0, [])
     return TaskImage(
-        loads(item["doc"]["S"]),
+        task,
         generation,
-        (announcement[0], announcement[1]) if announcement else None,
-        frozenset(loads(item["openArtifacts"]["S"])),
+        value_of(item, "announcement", tuple[str, str]) if "announcement" in item else None,
+        frozenset(value_of(item, "openArtifacts", list[str])),
         frozenset(lengthened if of == generation else ()),
         _moment(item, "createdAt"),
     )
+
+
+def task_removed(item: Attributes) -> TaskImage:
+    """All that matters of the item of a task that is gone. Raises as :func:`task_record` does."""
+    return TaskImage(cast("Task", {}), 0, created_at=_moment(item, "createdAt"))
 
 
 def item_size(item: Mapping[str, Mapping[str, Any]]) -> int:
@@ -127,21 +152,19 @@ def _short(state: str) -> str:
     return state.removeprefix(_STATE).lower()
 
 
-def _timeline(item: Mapping[str, Mapping[str, Any]]) -> tuple[StatusChange, ...]:
-    try:
-        stored = loads(item["timeline"]["S"]) if "timeline" in item else []
-        return tuple(StatusChange(int(milliseconds), _STATE + state.upper()) for milliseconds, state in stored)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return ()  # only operators look at it: the task must go on
+def _timeline(item: Attributes) -> tuple[StatusChange, ...]:
+    with suppress(Exception):  # only operators look at it: the task must go on
+        stored = value_of(item, "timeline", list[tuple[int, str]]) if "timeline" in item else []
+        return tuple(StatusChange(milliseconds, _STATE + state.upper()) for milliseconds, state in stored)
+    return ()
 
 
-def _trace(item: Mapping[str, Mapping[str, Any]]) -> tuple[Write, ...]:
+def _trace(item: Attributes) -> tuple[Write, ...]:
     from ..core.trace import unpacked
 
-    try:
-        return unpacked(loads(item["trace"]["S"])) if "trace" in item else ()
-    except (KeyError, TypeError, ValueError):
-        return ()  # only streams need it, and they can do without: the task must go on
+    with suppress(Exception):  # only streams need it, and they can do without: the task must go on
+        return unpacked(value_of(item, "trace", list[_Write])) if "trace" in item else ()
+    return ()
 
 
 def context_key(owner: str, context_id: str) -> str:
@@ -154,7 +177,13 @@ def _request_json(request: SendRequest) -> dict[str, Any]:
     return {"metadata": request.metadata, "extensions": extensions, "outputModes": modes}
 
 
-def _request(stored: Mapping[str, Any]) -> SendRequest:
+class _Request(TypedDict):
+    metadata: dict[str, Any]
+    extensions: list[str]
+    outputModes: list[str]
+
+
+def _request(stored: _Request) -> SendRequest:
     return SendRequest(stored["metadata"], tuple(stored["extensions"]), tuple(stored["outputModes"]))
 
 
@@ -171,14 +200,24 @@ def _cursor_json(cursor: Cursor) -> dict[str, Any]:
     }
 
 
-def _cursor(stored: Mapping[str, Any]) -> Cursor:
+class _Cursor(TypedDict):
+    run: Count
+    step: str | None
+    writes: Count
+    attempt: Count
+    wakeAt: str | None
+    state: dict[str, Any]
+    bases: NotRequired[dict[str, tuple[Count, Count, bool]]]
+
+
+def _cursor(stored: _Cursor) -> Cursor:
     wake_at = stored["wakeAt"]
     return Cursor(
         run=stored["run"],
         step=stored["step"],
         writes=stored["writes"],
         attempt=stored["attempt"],
-        wake_at=datetime.fromisoformat(wake_at) if wake_at else None,
+        wake_at=checked_instant(wake_at) if wake_at else None,
         state=stored["state"],
         bases={name: Base(*base) for name, base in stored.get("bases", {}).items()},
     )
@@ -216,36 +255,49 @@ def config_update(config: PushConfig) -> Item:
     return item
 
 
-def push_config(item: Mapping[str, Mapping[str, Any]]) -> PushConfig:
-    """The inverse of :func:`config_item`, with what was written to the item since."""
+def push_config(item: Attributes) -> PushConfig:
+    """The inverse of :func:`config_item`, with what was written to the item since. Strict, and raises, as
+    :func:`task_record` does."""
+    from ..dialects.webhooks import BY_NAME  # who reads tasks only, needs no dialects
+
+    dialect = string(item, "dialect")
+    if dialect not in BY_NAME:
+        raise ValueError("dialect")
     return PushConfig(
-        task_id=item["taskId"]["S"],
-        config_id=item["configId"]["S"],
-        owner=item["owner"]["S"],
-        url=item["url"]["S"],
-        dialect=item["dialect"]["S"],
-        incarnation=item["incarnation"]["S"],
-        revision=item["revision"]["S"],
-        token=item["token"]["S"] if "token" in item else None,
-        authentication=loads(item["authentication"]["S"]) if "authentication" in item else None,
-        event_types=tuple(loads(item["eventTypes"]["S"])),
-        registered=int(item["registered"]["N"]) if "registered" in item else 0,
-        redriven=item["redriven"]["S"] if "redriven" in item else "",
-        queued_through=int(item["queuedThrough"]["N"]),
-        settled_through=int(item["settledThrough"]["N"]),
-        delivered_through=int(item["deliveredThrough"]["N"]) if "deliveredThrough" in item else 0,
-        attempts=int(item["attempts"]["N"]) if "attempts" in item else 0,
+        task_id=key(item["taskId"]["S"]),
+        config_id=config_key(string(item, "configId")),
+        owner=string(item, "owner"),
+        url=url(string(item, "url")),
+        dialect=dialect,
+        incarnation=string(item, "incarnation"),
+        revision=string(item, "revision"),
+        token=string(item, "token") if "token" in item else None,
+        authentication=_authentication(item) if "authentication" in item else None,
+        event_types=tuple(value_of(item, "eventTypes", list[str])),
+        registered=_count(item, "registered"),
+        redriven=string(item, "redriven") if "redriven" in item else "",
+        queued_through=number(item, "queuedThrough"),
+        settled_through=number(item, "settledThrough"),
+        delivered_through=_count(item, "deliveredThrough"),
+        attempts=_count(item, "attempts"),
         failing_since=_moment(item, "failingSince"),
         next_attempt_at=_moment(item, "nextAttemptAt"),
         last_attempt_at=_moment(item, "lastAttemptAt"),
-        last_error=item["lastError"]["S"] if "lastError" in item else None,
-        expires_at=int(item["expiresAt"]["N"]),
+        last_error=string(item, "lastError") if "lastError" in item else None,
+        expires_at=number(item, "expiresAt"),
         paused_until=_moment(item, "pausedUntil"),
         recent_failures=_failures(item),
-        dead_letters=int(item["deadLetters"]["N"]) if "deadLetters" in item else 0,
+        dead_letters=_count(item, "deadLetters"),
         held=_held(item),
         task_created_at=_moment(item, "taskCreatedAt"),
     )
+
+
+def _authentication(item: Attributes) -> AuthenticationInfo:
+    info = value_of(item, "authentication", AuthenticationInfo)
+    if not info.get("scheme"):
+        raise ValueError("authentication")
+    return info
 
 
 def held_attribute(held: Held) -> dict[str, Any]:
@@ -253,14 +305,12 @@ def held_attribute(held: Held) -> dict[str, Any]:
     return s(dumps([held.reason, held.until.isoformat()]))
 
 
-def _held(item: Mapping[str, Mapping[str, Any]]) -> Held | None:
-    try:
-        if "held" not in item:
-            return None
-        reason, until = loads(item["held"]["S"])
-        return Held(str(reason), datetime.fromisoformat(until))
-    except (KeyError, TypeError, ValueError):
-        return None  # only people look at it: no webhook waits because of it
+def _held(item: Attributes) -> Held | None:
+    with suppress(Exception):  # only people look at it: no webhook waits because of it
+        if "held" in item:
+            reason, until = value_of(item, "held", tuple[str, str])
+            return Held(reason, checked_instant(until))
+    return None
 
 
 def failures_attribute(failures: Iterable[FailedAttempt]) -> dict[str, Any]:
@@ -268,16 +318,16 @@ def failures_attribute(failures: Iterable[FailedAttempt]) -> dict[str, Any]:
     return s(dumps([[failed.at.isoformat(), *failed[1:]] for failed in failures]))
 
 
-def _failures(item: Mapping[str, Mapping[str, Any]]) -> tuple[FailedAttempt, ...]:
-    try:
-        stored = loads(item["recentFailures"]["S"]) if "recentFailures" in item else []
-        return tuple(
-            FailedAttempt(datetime.fromisoformat(at), str(event), str(error), int(milliseconds))
-            for at, event, error, milliseconds in stored
-        )
-    except (KeyError, TypeError, ValueError):
-        return ()  # only operators look at it: no webhook waits because of it
+def _failures(item: Attributes) -> tuple[FailedAttempt, ...]:
+    with suppress(Exception):  # only operators look at it: no webhook waits because of it
+        stored = value_of(item, "recentFailures", list[tuple[str, str, str, int]]) if "recentFailures" in item else []
+        return tuple(FailedAttempt(checked_instant(at), *rest) for at, *rest in stored)  # type: ignore[arg-type]
+    return ()
 
 
-def _moment(item: Mapping[str, Mapping[str, Any]], name: str) -> datetime | None:
-    return datetime.fromisoformat(item[name]["S"]) if name in item else None
+def _count(item: Attributes, name: str) -> int:
+    return number(item, name) if name in item else 0
+
+
+def _moment(item: Attributes, name: str) -> datetime | None:
+    return instant(item, name) if name in item else None

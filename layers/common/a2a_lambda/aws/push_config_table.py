@@ -8,10 +8,11 @@ from itertools import islice
 from typing import Any
 
 from ..core.model import dumps
-from ..core.ports import Conflict, Poison
+from ..core.ports import Conflict, Poison, TaskConfigs, UnreadableConfig
 from ..core.records import Held, PushConfig, TaskRecord
 from .clients import client, guarded
 from .items import Item, config_item, config_update, failures_attribute, held_attribute, n, push_config, s
+from .reading import log_unreadable
 from .task_table import condition_failed, lost
 
 _FAILURE_FIELDS = "attempts, failingSince, nextAttemptAt, lastError, held"
@@ -54,7 +55,7 @@ class PushConfigTable:
         return _read(answer["Item"]) if "Item" in answer else None
 
     @guarded
-    def of_task(self, task_id: str) -> Sequence[PushConfig]:
+    def of_task(self, task_id: str) -> TaskConfigs:
         """See :class:`~..ports.PushConfigStore`."""
         pages = (
             client("dynamodb")
@@ -66,7 +67,16 @@ class PushConfigTable:
                 ConsistentRead=True,
             )
         )
-        return [_read(item) for page in pages for item in page["Items"]]
+        readable: list[PushConfig] = []
+        unreadable: list[UnreadableConfig] = []
+        for item in (item for page in pages for item in page["Items"]):
+            try:
+                readable.append(_read(item))
+            except Poison as error:
+                log_unreadable(error, item)
+                key = item["taskId"]["S"], item["configId"]["S"]
+                unreadable.append(UnreadableConfig(*key, error.reason, item.get("incarnation")))
+        return TaskConfigs(readable, unreadable)
 
     @guarded
     def of_owner(self, owner: str) -> Sequence[PushConfig]:
@@ -93,8 +103,10 @@ class PushConfigTable:
                 RequestItems={self._table: {"Keys": pending[:100], "ConsistentRead": True}}
             )
             for item in answer["Responses"].get(self._table, []):
-                config = push_config(item)
-                found[config.task_id, config.config_id] = config
+                try:
+                    found[item["taskId"]["S"], item["configId"]["S"]] = _read(item)
+                except Poison as error:
+                    log_unreadable(error, item)
             pending = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", []) + pending[100:]
         return [found[key] for key in keys if key in found and found[key].owner == owner]
 
@@ -102,6 +114,21 @@ class PushConfigTable:
     def delete(self, config: PushConfig) -> None:
         """See :class:`~..ports.PushConfigStore`."""
         self._conditional(client("dynamodb").delete_item, config)
+
+    @guarded
+    def discard(self, config: UnreadableConfig) -> None:
+        """See :class:`~..ports.PushConfigStore`."""
+        from botocore.exceptions import ClientError
+
+        same = "incarnation = :incarnation" if config.incarnation else "attribute_not_exists(incarnation)"
+        values = {"ExpressionAttributeValues": {":incarnation": config.incarnation}} if config.incarnation else {}
+        try:
+            client("dynamodb").delete_item(
+                TableName=self._table, Key=_key(config.task_id, config.config_id), ConditionExpression=same, **values
+            )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
 
     @guarded
     def retire(self, config: PushConfig) -> bool:
@@ -136,7 +163,9 @@ class PushConfigTable:
         if self._update(config, f"SET {raised}", values, higher):
             return True
         # Gone; or an invocation that was taken for dead has come further than this one, which must not lower it.
-        return config.incarnation in {current.incarnation for current in self.of_task(config.task_id)}
+        found = self.of_task(config.task_id)
+        unreadable = [one.incarnation for one in found.unreadable]
+        return s(config.incarnation) in [*(s(current.incarnation) for current in found), *unreadable]
 
     @guarded
     def hold(self, config: PushConfig, held: Held) -> None:
@@ -275,7 +304,7 @@ def _read(item: Item) -> PushConfig:
     """Raises :class:`Poison`."""
     try:
         return push_config(item)
-    except (KeyError, TypeError, ValueError) as error:
+    except Exception as error:
         raise Poison(item["taskId"]["S"]) from error
 
 

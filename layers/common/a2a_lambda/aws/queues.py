@@ -10,10 +10,13 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from ..core.model import dumps
-from ..core.ports import QueuedNotification
+from ..core.ports import Poison, QueuedNotification
 from ..dialects.webhooks import BY_NAME
 from .clients import client, code_of, guarded
+from .reading import Count, checked_instant, config_key, key, parsed
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +27,12 @@ _PLAIN = 20_000
 """Characters beyond which a body is compressed: a message holds 1 MiB, and so does a batch of ten."""
 
 _BATCH_BYTES = 1_000_000
+
+MAX_BODY = 4_000_000
+"""Bytes of a body: a task is less than 400 kB, and the wordiest dialect makes its parts seven times as long."""
+
+_MAX_KEPT = 1_000_000
+"""Bytes of an unreadable message that a dead letter keeps: a message has room for 1 MiB with its reason."""
 
 
 def encode(message: QueuedNotification) -> str:
@@ -54,31 +63,62 @@ def encode(message: QueuedNotification) -> str:
     )
 
 
+class _Message(msgspec.Struct, rename="camel"):
+    """What :func:`encode` writes."""
+
+    task_id: str
+    config_id: str
+    incarnation: str
+    generation: Count
+    n: Count
+    last: bool
+    dialect: str
+    written_at: str
+    nonce: str
+    redrive: str
+    packed: bool
+    body: str
+    refused_by: str = ""
+
+
 def decode(text: str) -> QueuedNotification:
-    """The inverse of :func:`encode`. Raises ``KeyError``, ``TypeError`` or ``ValueError`` for any other text."""
-    stored = json.loads(text)
-    body = stored["body"]
-    if stored["dialect"] not in BY_NAME:
-        raise ValueError("dialect")
-    if stored["packed"]:
-        try:
-            body = zlib.decompress(base64.b64decode(body)).decode("utf-8", "surrogatepass")
-        except zlib.error as error:
-            raise ValueError from error
+    """The inverse of :func:`encode`. Raises :class:`~..core.ports.Poison` for any other text."""
+    try:
+        return _decoded(msgspec.convert(json.loads(text), _Message))
+    except Exception as error:
+        raise Poison from error
+
+
+def _decoded(stored: _Message) -> QueuedNotification:
+    body = _unpacked(stored.body) if stored.packed else stored.body
+    if stored.dialect not in BY_NAME or not isinstance(parsed(body), dict):
+        raise ValueError("none of our notifications")
+    checked_instant(stored.written_at)
+    for name in (stored.config_id, stored.incarnation, stored.nonce, stored.redrive, stored.refused_by):
+        name.encode()  # they go into headers and keys
     return QueuedNotification(
-        task_id=stored["taskId"],
-        config_id=stored["configId"],
-        incarnation=stored["incarnation"],
-        generation=stored["generation"],
-        n=stored["n"],
+        task_id=key(stored.task_id),
+        config_id=config_key(stored.config_id),
+        incarnation=stored.incarnation,
+        generation=stored.generation,
+        n=stored.n,
         body=body,
-        last=stored["last"],
-        dialect=stored["dialect"],
-        written_at=stored["writtenAt"],
-        nonce=stored["nonce"],
-        redrive=stored["redrive"],
-        refused_by=stored.get("refusedBy", ""),
+        last=stored.last,
+        dialect=stored.dialect,
+        written_at=stored.written_at,
+        nonce=stored.nonce,
+        redrive=stored.redrive,
+        refused_by=stored.refused_by,
     )
+
+
+def _unpacked(packed: str) -> str:
+    """No further than a notification can be: a few bytes can unpack to gigabytes."""
+    unpacking = zlib.decompressobj()
+    raw = unpacking.decompress(base64.b64decode(packed, validate=True), MAX_BODY)
+    if not unpacking.eof or unpacking.unconsumed_tail:
+        raise ValueError("larger than any notification")
+    return raw.decode("utf-8", "surrogatepass")
 
 
 def group(message: QueuedNotification) -> str:
@@ -152,16 +192,23 @@ class SqsDeadLetters:
             MessageAttributes=_attributes(reason),
         )
 
-    @guarded
-    def send_unreadable(self, record: Mapping[str, Any], reason: str) -> None:
-        """Keep a message as it is that is none of ours: its group must not wait for it. ``record`` is the event's."""
-        client("sqs").send_message(
-            QueueUrl=self._url,
-            MessageBody=record["body"],
-            MessageGroupId=record["attributes"]["MessageGroupId"],
-            MessageDeduplicationId=record["messageId"],
-            MessageAttributes=_attributes(reason),
-        )
+    def send_unreadable(self, record: Mapping[str, Any], reason: str) -> bool:
+        """Keep a message as it is (if it fits) that is none of ours: its group must not wait for it. ``record`` is the
+        event's. False: it could not be kept, whatever the reason."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            client("sqs").send_message(
+                QueueUrl=self._url,
+                MessageBody=record["body"].encode("utf-8", "replace")[:_MAX_KEPT].decode(errors="ignore"),
+                MessageGroupId=record["attributes"]["MessageGroupId"],
+                MessageDeduplicationId=record["messageId"],
+                MessageAttributes=_attributes(reason),
+            )
+        except (BotoCoreError, ClientError) as error:
+            _log.error("SendMessage failed: %s", code_of(error) or type(error).__name__)
+            return False
+        return True
 
 
 def _attributes(reason: str) -> dict[str, Any]:

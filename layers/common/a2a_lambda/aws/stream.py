@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.ports import Poison
-from ..core.records import TaskImage
 from ..push.notifier import StreamRecord
-from .items import task_image
+from .items import task_image, task_removed
+from .reading import key, sequence_of
 
 
 class PoisonRecord(Poison):
@@ -19,19 +19,15 @@ class PoisonRecord(Poison):
 
 
 def stream_record(record: dict[str, Any]) -> StreamRecord:
-    """Raises :class:`PoisonRecord`."""
-    change = record["dynamodb"]
-    sequence = str(change["SequenceNumber"])
+    """Raises :class:`PoisonRecord`. Of a task that was removed nothing is read but when it was created: its configs go
+    with it, whatever it held."""
+    sequence = sequence_of(record)
     try:
-        return StreamRecord(
-            sequence=sequence,
-            task_id=change["Keys"]["taskId"]["S"],
-            old=_image(change.get("OldImage")),
-            new=_image(change.get("NewImage")),
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        change = record["dynamodb"]
+        task_id = key(change["Keys"]["taskId"]["S"])
+        new, old = change.get("NewImage"), change.get("OldImage")
+        if not new:
+            return StreamRecord(sequence, task_id, task_removed(old) if old else None, None)
+        return StreamRecord(sequence, task_id, task_image(old) if old else None, task_image(new))
+    except Exception as error:
         raise PoisonRecord(sequence) from error
-
-
-def _image(image: dict[str, Any] | None) -> TaskImage | None:
-    return task_image(image) if image else None

@@ -11,6 +11,7 @@ from ..core.ports import Conflict, Glimpse, Poison, TaskPage, TaskQuery
 from ..core.records import PushConfig, ResumeToken, TaskRecord
 from .clients import client, code_of, guarded, reasons_of
 from .items import Item, config_item, context_key, item_size, n, s, task_item, task_record, task_update
+from .reading import log_unreadable, number
 
 _BATCH = 100
 """Keys that one BatchGetItem takes."""
@@ -52,10 +53,7 @@ class TaskTable:
     def get(self, task_id: str) -> TaskRecord | None:
         """See :class:`~..ports.TaskStore`."""
         answer = client("dynamodb").get_item(TableName=self._table, Key={"taskId": s(task_id)}, ConsistentRead=True)
-        try:
-            return self._record(answer["Item"]) if "Item" in answer else None
-        except (KeyError, TypeError, ValueError) as error:
-            raise Poison(task_id) from error
+        return self._record(answer["Item"]) if "Item" in answer else None
 
     @guarded
     def peek(self, task_id: str) -> Glimpse | None:
@@ -64,12 +62,16 @@ class TaskTable:
         if item is None:
             return None
         try:
-            return Glimpse(int(item["generation"]["N"]), item_size(item), lambda: self._record(item))
-        except (KeyError, TypeError, ValueError) as error:
+            return Glimpse(number(item, "generation"), item_size(item), lambda: self._record(item))
+        except Exception as error:
             raise Poison(task_id) from error
 
     def _record(self, item: Item) -> TaskRecord:
-        return task_record(item, self._traced)
+        """Raises :class:`Poison`."""
+        try:
+            return task_record(item, self._traced)
+        except Exception as error:
+            raise Poison(item["taskId"]["S"]) from error
 
     @guarded
     def update(self, record: TaskRecord) -> None:
@@ -178,7 +180,10 @@ class TaskTable:
             request = {self._table: {"Keys": pending[:_BATCH]}}
             answer = client("dynamodb").batch_get_item(RequestItems=request)
             for item in answer["Responses"].get(self._table, []):
-                found[item["taskId"]["S"]] = self._record(item)
+                try:
+                    found[item["taskId"]["S"]] = self._record(item)
+                except Poison as error:
+                    log_unreadable(error, item)
             pending = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", []) + pending[_BATCH:]
         return tuple(found[task_id] for task_id in task_ids if task_id in found)
 

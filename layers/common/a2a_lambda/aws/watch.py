@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.model import dumps
+from ..core.ports import Poison
 from .clients import client, guarded
+from .reading import key
 
 LONGEST_DELAY = 900
 """Seconds: the longest delay of a message."""
@@ -30,9 +32,9 @@ class WatchQueue:
 def watched(record: Mapping[str, Any]) -> str:
     """The id of the task that a received message is about.
 
-    Raises ``KeyError``, ``TypeError`` or ``ValueError`` for what is none of ours.
+    Raises :class:`~..core.ports.Poison` for what is none of ours.
     """
-    task_id = json.loads(record["body"])["taskId"]
-    if not isinstance(task_id, str):
-        raise TypeError
-    return task_id
+    try:
+        return key(json.loads(record["body"])["taskId"])
+    except Exception as error:
+        raise Poison from error

@@ -7,6 +7,7 @@ below describe it for the type checker only; what comes from outside is validate
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -179,7 +180,20 @@ def loads(text: str) -> Any:
     try:
         return _decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError):
-        return json.loads(text)
+        return json.loads(text, parse_constant=no_constant, parse_float=finite)
+
+
+def no_constant(_: str) -> Any:
+    """``NaN`` and ``Infinity``, which :mod:`json` takes, are no JSON: raises ``ValueError``."""
+    raise ValueError("not JSON")
+
+
+def finite(text: str) -> float:
+    """The number. Raises ``ValueError`` for one that cannot be written again."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("not a number that can be written again")
+    return number
 
 
 def text_of(message: Message) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .model import TaskState
 from .records import ContextMemory, Held, PushConfig, ResumeToken, TaskRecord
@@ -28,6 +28,42 @@ class Unavailable(Exception):
 
 class Poison(Exception):
     """Stored data that cannot be read. Trying again will not help, and must not keep others waiting."""
+
+    @property
+    def reason(self) -> str:
+        """The type of what the reader raised: its text may hold what was stored."""
+        return type(self.__cause__ or self).__name__
+
+
+class UnreadableConfig(NamedTuple):
+    """A stored config that cannot be read, and why (:attr:`Poison.reason`). ``incarnation`` as it is stored."""
+
+    task_id: str
+    config_id: str
+    reason: str
+    incarnation: Any = None
+
+
+class Unreached(Poison):
+    """A change was told to all configs of its task but these, which cannot be read."""
+
+    def __init__(self, configs: Sequence[UnreadableConfig]) -> None:
+        super().__init__(configs[0].task_id)
+        self.config_ids = [config.config_id for config in configs]
+        self._reason = configs[0].reason
+
+    @property
+    def reason(self) -> str:
+        """See :class:`Poison`: that of the first."""
+        return self._reason
+
+
+class TaskConfigs(list[PushConfig]):
+    """The configs of a task, by id, as far as they can be read; ``unreadable`` are the others."""
+
+    def __init__(self, readable: Iterable[PushConfig] = (), unreadable: Iterable[UnreadableConfig] = ()) -> None:
+        super().__init__(readable)
+        self.unreadable = tuple(unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +93,7 @@ class TaskPage:
 @dataclass(frozen=True, slots=True)
 class Glimpse:
     """A task as a look shows it. ``size`` are the bytes of its item; ``read`` gives the record, at a price that a look
-    without news need not pay. It raises ``KeyError``, ``TypeError`` or ``ValueError`` if it cannot be read."""
+    without news need not pay. It raises :class:`Poison` if it cannot be read."""
 
     generation: int
     size: int
@@ -88,10 +124,10 @@ class TaskStore(Protocol):
 
     def set_resume_token(self, task_id: str, token: ResumeToken) -> TaskRecord | None:
         """Keep the workflow's token with the task. No new generation: the client sees nothing of it. Answers the task
-        as it is then, or None if there is none."""
+        as it is then, or None if there is none. Raises :class:`Poison` if it cannot be read."""
 
     def query(self, query: TaskQuery) -> TaskPage:
-        """A page of an owner's tasks, from the indexes."""
+        """A page of an owner's tasks, from the indexes. One that cannot be read is left out."""
 
 
 class ContextStore(Protocol):
@@ -122,14 +158,17 @@ class PushConfigStore(Protocol):
     def get(self, task_id: str, config_id: str) -> PushConfig | None:
         """The config as it is now (strongly consistent). Raises :class:`Poison` if it cannot be read."""
 
-    def of_task(self, task_id: str) -> Sequence[PushConfig]:
-        """All configs of a task, by id (strongly consistent). Raises :class:`Poison` if one cannot be read."""
+    def of_task(self, task_id: str) -> TaskConfigs:
+        """All configs of a task, by id (strongly consistent)."""
 
     def of_owner(self, owner: str) -> Sequence[PushConfig]:
-        """All configs of an owner that exist now."""
+        """All configs of an owner that exist now and can be read."""
 
     def delete(self, config: PushConfig) -> None:
         """Remove exactly this incarnation. Nothing happens if it is gone."""
+
+    def discard(self, config: UnreadableConfig) -> None:
+        """Remove a config that cannot be read. Nothing happens if it is gone, or another was registered since."""
 
     def retire(self, config: PushConfig) -> bool:
         """Remove exactly this revision: the receiver wants no more. False if it was set again, or is gone."""

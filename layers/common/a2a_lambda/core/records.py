@@ -202,8 +202,8 @@ class PushConfig:
     that an operator brought back, while that one waits: it is behind the cursor, which never sinks. Until
     ``paused_until`` an operator has no attempts made; a failure from before does not count afterwards.
     ``recent_failures`` are the last failed attempts, the latest last. ``dead_letters`` counts what was given up so far.
-    ``held`` is why what waits was not attempted, when that was last decided. ``task_created_at`` tells the task from one
-    of the same id that expired before; None for a config from before that was kept.
+    ``held`` is why what waits was not attempted, when that was last decided. ``task_created_at`` tells the task from
+    one of the same id that expired before; None for a config from before that was kept.
     """
 
     task_id: str

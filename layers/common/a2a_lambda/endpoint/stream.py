@@ -12,7 +12,7 @@ from ..core.errors import UnsupportedOperation
 from ..core.lifecycle import with_history_length
 from ..core.model import INTERRUPTED, TERMINAL, Message
 from ..core.operations import EndOfStream, SendMessage, Stream, StreamReport, SubscribeToTask
-from ..core.ports import Clock, Glimpse, Poison, TaskStore, Unavailable
+from ..core.ports import Clock, Glimpse, TaskStore, Unavailable
 from ..core.records import TaskRecord
 from ..core.trace import Step, replay, replayed
 from .tasks import TaskService
@@ -200,11 +200,7 @@ class _Follower:
         return Glimpse(record.generation, self._size, lambda: record) if record is not None else None
 
     def _news(self, seen: Glimpse) -> Iterator[Step]:
-        before = self._record
-        try:
-            after = seen.read()
-        except (KeyError, TypeError, ValueError) as error:
-            raise Poison(before.task_id) from error
+        before, after = self._record, seen.read()
         self._record, self._pause = after, QUICK
         trace = after.trace or ()
         return replay(before.task, before.generation, after.task, trace, after.generation, after.open_artifacts)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ..core.errors import InternalError, InvalidParams, PushConfigNotFound, TaskNotFound
 from ..core.operations import DeletePushConfig, GetPushConfig, ListPushConfigs, PushConfigList, SetPushConfig
-from ..core.ports import Clock, Conflict, PushConfigStore, TaskStore
+from ..core.ports import Clock, Conflict, Poison, PushConfigStore, TaskStore
 from ..core.records import PushConfig, TaskRecord
 from ..core.tries import tries
 from ..dialects import legacy
@@ -64,7 +65,7 @@ class PushConfigService:
         config_id = request.config_id or str(uuid.uuid4())
         for _ in tries(self.sleep):
             record = self._task(owner, request.task_id)
-            existing = self.configs.get(record.task_id, config_id)
+            existing = self._existing(record.task_id, config_id)
             if existing is not None and not existing.is_of(record.created_at):
                 self.configs.delete(existing)  # of a task of this id that has expired
                 existing = None
@@ -101,8 +102,9 @@ class PushConfigService:
 
     def check_room(self, task_id: str, request: SetPushConfig) -> None:
         """Raises :class:`InvalidParams` if a task that exists cannot take this inline config."""
-        if self.configs.get(task_id, request.config_id or _inline_id(task_id)) is None:
-            self._check_count(task_id)
+        with suppress(Poison):  # one that cannot be read has its place, too
+            if self.configs.get(task_id, request.config_id or _inline_id(task_id)) is None:
+                self._check_count(task_id)
 
     def get(self, owner: str, request: GetPushConfig) -> PushConfig | None:
         """One config. Raises :class:`PushConfigNotFound`, unless a missing one may be answered with None."""
@@ -137,12 +139,27 @@ class PushConfigService:
     def delete(self, owner: str, request: DeletePushConfig) -> None:
         """Remove a config, or all of a task; what waits for it is dropped. Idempotent. Raises :class:`TaskNotFound`."""
         self._task(owner, request.task_id)
-        for config in self.configs.of_task(request.task_id):
+        found = self.configs.of_task(request.task_id)
+        for config in found:
             if request.config_id in (None, config.config_id):
                 self.configs.delete(config)
+        for unreadable in found.unreadable:
+            if request.config_id in (None, unreadable.config_id):
+                self.configs.discard(unreadable)
+
+    def _existing(self, task_id: str, config_id: str) -> PushConfig | None:
+        """The config of this id. One that cannot be read makes room: its client sets it again, and that repairs it."""
+        try:
+            return self.configs.get(task_id, config_id)
+        except Poison:
+            for unreadable in self.configs.of_task(task_id).unreadable:
+                if unreadable.config_id == config_id:
+                    self.configs.discard(unreadable)
+        return None
 
     def _check_count(self, task_id: str) -> None:
-        if len(self.configs.of_task(task_id)) >= MAX_CONFIGS:
+        found = self.configs.of_task(task_id)
+        if len(found) + len(found.unreadable) >= MAX_CONFIGS:
             raise InvalidParams.of("taskId", f"has {MAX_CONFIGS} push notification configs, no more are possible")
 
     def _task(self, owner: str, task_id: str) -> TaskRecord:

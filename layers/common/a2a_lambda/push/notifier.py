@@ -14,7 +14,17 @@ from typing import NamedTuple, Protocol
 from ..core.blobs import Link, unlinked
 from ..core.changes import Change, changes, status_update
 from ..core.model import moment
-from ..core.ports import Clock, Poison, PushConfigStore, QueuedNotification, RedeliveryQueue, Unavailable
+from ..core.ports import (
+    Clock,
+    Poison,
+    PushConfigStore,
+    QueuedNotification,
+    RedeliveryQueue,
+    TaskConfigs,
+    Unavailable,
+    Unreached,
+    UnreadableConfig,
+)
 from ..core.records import PushConfig, TaskImage
 from ..dialects.webhooks import BY_NAME
 from . import schedule
@@ -125,7 +135,7 @@ class Notifier:
         for record in batch:
             by_task.setdefault(record.task_id, []).append(record)
         deliveries: list[Delivery] = []
-        removed: list[PushConfig] = []
+        removed: list[PushConfig | UnreadableConfig] = []
         failed_tasks: set[str] = set()
         started = self._clock()
         for task_id, records in by_task.items():
@@ -134,9 +144,6 @@ class Notifier:
                 configs = self._configs.of_task(task_id)
             except Unavailable:
                 failed_tasks.add(task_id)
-                continue
-            except Poison as error:
-                report.poison |= {record.sequence: error for record in records}
                 continue
             deliveries += self._deliveries(configs, records, report)
             removed += _removed_with(configs, records)
@@ -153,10 +160,9 @@ class Notifier:
         if self._clock() > until:
             raise Unavailable("out of time")
 
-    def _deliveries(
-        self, configs: Sequence[PushConfig], records: Sequence[StreamRecord], report: Report
-    ) -> list[Delivery]:
-        """The events of the records of one task that each config has not received. An unreadable record is poison."""
+    def _deliveries(self, configs: TaskConfigs, records: Sequence[StreamRecord], report: Report) -> list[Delivery]:
+        """The events of the records of one task that each config has not received. Poison is a record that cannot be
+        told, and one that a config which cannot be read ought to have received."""
         events: dict[str, list[Notification]] = {config.config_id: [] for config in configs}
         for record in records:
             try:
@@ -164,6 +170,9 @@ class Notifier:
             except Poison as error:
                 report.poison[record.sequence] = error
                 continue
+            unreached = _unreached(configs, record)
+            if unreached:
+                report.poison[record.sequence] = Unreached(unreached)
             for config, of_record in zip(configs, found, strict=True):
                 events[config.config_id] += [
                     event for event in of_record if not self._acknowledged.has(config, event.identity)
@@ -256,13 +265,16 @@ class Notifier:
         event = delivery.events[len(delivery.answers) - 1]
         return failed(delivery.config, last, self._clock(), self._delay, f"{event.generation}.{event.n}")
 
-    def _remove(self, configs: Sequence[PushConfig], until: datetime) -> set[str]:
+    def _remove(self, configs: Sequence[PushConfig | UnreadableConfig], until: datetime) -> set[str]:
         """The task has expired, and its configs go with it."""
         failed_tasks = set()
         for config in configs:
             try:
                 self._check_time(until)
-                self._configs.delete(config)
+                if isinstance(config, UnreadableConfig):
+                    self._configs.discard(config)
+                else:
+                    self._configs.delete(config)
             except Unavailable:
                 failed_tasks.add(config.task_id)
         return failed_tasks
@@ -277,11 +289,13 @@ def attempt(config: PushConfig, written_at: str, identity: str, answer: Answer, 
     return Attempt(identity, host_of(config.url), outcome, round(answer.seconds * 1000), latency)
 
 
-def _removed_with(configs: Sequence[PushConfig], records: Sequence[StreamRecord]) -> list[PushConfig]:
+def _removed_with(configs: TaskConfigs, records: Sequence[StreamRecord]) -> list[PushConfig | UnreadableConfig]:
     """The configs of the tasks that have expired: by now the same message may have made a task of the same id anew, and
     that one's webhooks stay."""
     expired = [record.old.created_at if record.old else None for record in records if record.new is None]
-    return [config for config in configs if any(map(config.is_of, expired))]
+    if not expired:
+        return []
+    return [*(config for config in configs if any(map(config.is_of, expired))), *configs.unreadable]
 
 
 def _events_for(configs: Sequence[PushConfig], record: StreamRecord) -> list[list[Notification]]:
@@ -302,6 +316,13 @@ def _events_for(configs: Sequence[PushConfig], record: StreamRecord) -> list[lis
     except Exception as error:
         # Whatever is raised comes from the stored record, which must not block the other tasks of its shard.
         raise Poison(record.task_id) from error
+
+
+def _unreached(configs: TaskConfigs, record: StreamRecord) -> list[UnreadableConfig]:
+    if not configs.unreadable:
+        return []
+    change, config_id, _ = _change_of(record)
+    return [one for one in configs.unreadable if change is not None and config_id in (None, one.config_id)]
 
 
 def _change_of(record: StreamRecord) -> tuple[Change | None, str | None, str]:

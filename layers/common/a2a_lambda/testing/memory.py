@@ -10,7 +10,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from ..core.model import dumps
-from ..core.ports import Conflict, Glimpse, MemoryConflict, QueuedNotification, TaskPage, TaskQuery
+from ..core.ports import (
+    Conflict,
+    Glimpse,
+    MemoryConflict,
+    QueuedNotification,
+    TaskConfigs,
+    TaskPage,
+    TaskQuery,
+    UnreadableConfig,
+)
 from ..core.records import ContextMemory, Held, PushConfig, ResumeToken, TaskRecord
 
 
@@ -161,9 +170,9 @@ class MemoryPushConfigs:
         """See :class:`~.ports.PushConfigStore`."""
         return self.items.get((task_id, config_id))
 
-    def of_task(self, task_id: str) -> Sequence[PushConfig]:
+    def of_task(self, task_id: str) -> TaskConfigs:
         """See :class:`~.ports.PushConfigStore`."""
-        return [config for key, config in sorted(self.items.items()) if key[0] == task_id]
+        return TaskConfigs(config for key, config in sorted(self.items.items()) if key[0] == task_id)
 
     def of_owner(self, owner: str) -> Sequence[PushConfig]:
         """See :class:`~.ports.PushConfigStore`."""
@@ -173,6 +182,9 @@ class MemoryPushConfigs:
         """See :class:`~.ports.PushConfigStore`."""
         if self._current(config) is not None:
             del self.items[config.task_id, config.config_id]
+
+    def discard(self, config: UnreadableConfig) -> None:
+        """See :class:`~.ports.PushConfigStore`. Here everything can be read."""
 
     def retire(self, config: PushConfig) -> bool:
         """See :class:`~.ports.PushConfigStore`."""
