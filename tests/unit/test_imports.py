@@ -105,3 +105,10 @@ def test_no_handler_pays_for_streams_before_something_streams(function: str) -> 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_handler_is_thin(function: str) -> None:
     assert len((ROOT / "functions" / function / "app.py").read_text().splitlines()) <= 90
+
+
+def test_an_executor_without_async_steps_does_not_pay_for_asyncio() -> None:
+    probe = "import sys, a2a_lambda.agent.execution, push_agent; sys.exit('asyncio' in sys.modules)"
+    path = os.pathsep.join(str(ROOT / "layers" / each) for each in ("common", "agents"))
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": path}
+    assert subprocess.run([sys.executable, "-c", probe], env=environment, timeout=60, check=False).returncode == 0

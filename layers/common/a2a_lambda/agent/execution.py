@@ -26,7 +26,6 @@ from ..net.webhook_url import WebhookPolicy
 from .agent import Agent, AgentError, Step
 from .caretaker import Directive, failed
 from .context import RunOfStep, TaskContext
-from .event_loop import step_loop
 from .express import Express, ExpressError
 from .run import Halt, Lost, Over, StepRun
 from .secrets import no_secrets
@@ -194,6 +193,8 @@ class Executor:
         if not step.is_async:
             self.timer.limit(seconds, lambda: step.call(context))
             return
+        from .event_loop import step_loop  # asyncio costs a cold start that plain steps need not pay for
+
         grace = reserve / 4
 
         def work() -> None:
