@@ -33,7 +33,7 @@ from a2a_lambda.push.webhook import webhook_id
 
 PORT = 4796
 HEALTHY, RATE, BAD_RATE = 67, 134, 66
-ATTACK, COLD, WARM_UP, MEASURED, PATIENCE = 2.0, 5.0, 8.0, 10.0, 6.0
+ATTACK, COLD, WARM_UP, MEASURED, PATIENCE = 2.0, 5.0, 10.0, 10.0, 6.0
 AWAY = 0.005
 """Seconds that a healthy receiver takes to answer: none is nearer than that."""
 P50, P99, P99_MORE = 1.2, 1.5, 50.0

@@ -2,7 +2,7 @@
 an execution that ended without it. Nobody hears when an Express execution ends: a queue brings its task back."""
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from a2a_lambda.aws.stream_failures import StreamFailures
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.watch import WatchQueue, watched
 from a2a_lambda.aws.workflow import is_express, state_machine, task_of
-from a2a_lambda.core.ports import Poison, Unavailable
+from a2a_lambda.core.ports import Poison, Unavailable, utc_now
 from a2a_lambda.observability import MetricUnit, log_poison, logger, metrics
 from a2a_lambda.settings import Environment
 
@@ -23,7 +23,7 @@ def caretaker() -> Caretaker:
     return Caretaker(
         store=TaskTable(env.text("TASKS_TABLE"), traced=env.flag("STREAMING", False)),
         workflow=state_machine(env),
-        clock=lambda: datetime.now(UTC),
+        clock=utc_now,
         retention=timedelta(days=env.number("TASK_RETENTION_DAYS", 30)),
         watch=WatchQueue(env.text("WATCH_QUEUE_URL")) if is_express(env) else None,
     )

@@ -3,7 +3,7 @@
 import importlib
 import os
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +11,7 @@ from a2a_lambda.agent.caretaker import Caretaker, Directive
 from a2a_lambda.aws.bucket import bucket
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import StateMachine, is_express
+from a2a_lambda.core.ports import utc_now
 from a2a_lambda.observability import MetricUnit, fault, logged_poison, logger, metrics
 from a2a_lambda.settings import Environment
 
@@ -31,7 +32,7 @@ def executor() -> Any:
     return Executor(
         agent=importlib.import_module(env.text("AGENT_MODULE")).agent,
         store=TaskTable(env.text("TASKS_TABLE"), traced=env.flag("STREAMING", False)),
-        clock=_now,
+        clock=utc_now,
         sleep=time.sleep,
         on_failure=_step_failed,
         retention=timedelta(days=env.number("TASK_RETENTION_DAYS", 30)),
@@ -52,7 +53,7 @@ def caretaker() -> Caretaker:
     env = Environment(os.environ)
     retention = timedelta(days=env.number("TASK_RETENTION_DAYS", 30))
     store = TaskTable(env.text("TASKS_TABLE"), traced=env.flag("STREAMING", False))
-    return Caretaker(store, StateMachine(""), _now, retention)
+    return Caretaker(store, StateMachine(""), utc_now, retention)
 
 
 @metrics.log_metrics
@@ -82,7 +83,3 @@ def _step_failed(failure: Any) -> None:
     extra = {"step": failure.step, "hint": failure.hint, **fault(failure.exception)}
     logger.warning("step failed", extra=extra)
     metrics.add_metric(name="StepFailed", unit=MetricUnit.Count, value=1)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

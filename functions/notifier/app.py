@@ -1,11 +1,11 @@
 """Makes the first attempt at each webhook, from the stream of TasksTable. Never waits for a slow one, never retries."""
 
 import os
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from a2a_lambda.aws.bucket import link
+from a2a_lambda.aws.clients import at_once
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.queues import SqsRedeliveryQueue
 from a2a_lambda.aws.reading import sequence_of
@@ -13,7 +13,8 @@ from a2a_lambda.aws.signing_keys import signer
 from a2a_lambda.aws.stream import PoisonRecord, stream_record
 from a2a_lambda.aws.stream_failures import StreamFailures
 from a2a_lambda.aws.tracing import traceparent
-from a2a_lambda.core.ports import Poison
+from a2a_lambda.aws.waiting_counts import backlog
+from a2a_lambda.core.ports import Poison, utc_now
 from a2a_lambda.net.webhook_url import WebhookPolicy
 from a2a_lambda.observability import MetricUnit, log_attempts, log_poison, logger, metrics
 from a2a_lambda.push.notifier import Notifier, StreamRecord
@@ -29,11 +30,13 @@ def notifier() -> Notifier:
         PushConfigTable(env.text("PUSH_CONFIGS_TABLE")),
         SqsRedeliveryQueue(env.text("REDELIVERY_QUEUE_URL")),
         Sender(policy),
-        _now,
-        sign=signer(env, _now),
+        utc_now,
+        sign=signer(env, utc_now),
         link=link(env),
         first_attempt_seconds=env.number("FIRST_ATTEMPT_SECONDS", 3),
         trace=traceparent,
+        backlog=backlog(env),
+        map=at_once,
     )
 
 
@@ -82,7 +85,3 @@ def _put_aside(records: list[dict[str, Any]], poison: dict[str, Poison], failed:
             if not failures().send(record, poison[sequence]):
                 return {sequence}
     return set()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -1,7 +1,6 @@
 """All later attempts, in order per config, with backoff. Never touches a task."""
 
 import os
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +9,8 @@ from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode
 from a2a_lambda.aws.signing_keys import signer
 from a2a_lambda.aws.tracing import traceparent
-from a2a_lambda.core.ports import Poison, Unavailable
+from a2a_lambda.aws.waiting_counts import waiting_counts
+from a2a_lambda.core.ports import Poison, Unavailable, utc_now
 from a2a_lambda.net.webhook_url import WebhookPolicy
 from a2a_lambda.observability import MetricUnit, fault, log_attempts, logger, metrics
 from a2a_lambda.push.redelivery import Redeliverer
@@ -26,10 +26,11 @@ def redeliverer() -> Redeliverer:
         configs=PushConfigTable(env.text("PUSH_CONFIGS_TABLE")),
         dead_letters=dead_letters(),
         sender=Sender(policy),
-        clock=_now,
-        sign=signer(env, _now),
+        clock=utc_now,
+        sign=signer(env, utc_now),
         link=link(env),
         trace=traceparent,
+        counts=waiting_counts(env),
     )
 
 
@@ -82,7 +83,3 @@ def _unreadable(record: dict[str, Any], error: Exception) -> bool:
         return False  # it comes again
     metrics.add_metric(name="PushDead", unit=MetricUnit.Count, value=1)
     return True
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

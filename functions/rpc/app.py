@@ -4,7 +4,7 @@ import importlib
 import os
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from a2a_lambda.aws.signing_keys import key_ring
 from a2a_lambda.aws.streaming import front, streams
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import state_machine
+from a2a_lambda.core.ports import utc_now
 from a2a_lambda.dialects import legacy_params, v0_3_params, v1_params
 from a2a_lambda.endpoint.card import Stack
 from a2a_lambda.endpoint.cors import Cors
@@ -41,10 +42,10 @@ def endpoint() -> Endpoint:
     streaming = env.flag("STREAMING", False)
     tasks = TaskTable(tasks_table, configs_table, streaming)
     policy = WebhookPolicy.of(env.flag("ALLOW_INSECURE_WEBHOOKS", False), env.text("ALLOWED_WEBHOOK_CIDRS", ""))
-    push_configs = PushConfigService(tasks, PushConfigTable(configs_table, tasks_table), policy, _now, time.sleep)
+    push_configs = PushConfigService(tasks, PushConfigTable(configs_table, tasks_table), policy, utc_now, time.sleep)
     retention, blocking = timedelta(days=env.number("TASK_RETENTION_DAYS", 30)), env.number("BLOCKING_SECONDS", 20)
     task_service = TaskService(
-        tasks, push_configs, state_machine(env), _now, time.sleep, retention, blocking, traced=streaming
+        tasks, push_configs, state_machine(env), utc_now, time.sleep, retention, blocking, traced=streaming
     )
     reception = Reception(agent.input_modes, agent.extensions, agent.first_look)
     push, open_streams = env.flag("PUSH_NOTIFICATIONS", True), streams(env, task_service, log_stream)
@@ -63,7 +64,7 @@ def discovery() -> Discovery:
     module = importlib.import_module(env.text("AGENT_MODULE"))
     auth_mode, issuer = env.text("AUTH_MODE"), env.text("JWT_ISSUER", "")
     stack = Stack(env.flag("PUSH_NOTIFICATIONS", True), auth_mode, issuer, streaming=env.flag("STREAMING", False))
-    return Discovery(module.agent, stack, Path(module.__file__ or __file__).stat().st_mtime, key_ring(env, _now))
+    return Discovery(module.agent, stack, Path(module.__file__ or __file__).stat().st_mtime, key_ring(env, utc_now))
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:
@@ -84,7 +85,3 @@ def _answer(request: HttpRequest) -> HttpResponse | EventStream:
         return exchange.response
     finally:
         metrics.flush_metrics()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

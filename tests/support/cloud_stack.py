@@ -26,6 +26,7 @@ from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.streamed import Streamed
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import task_of
+from a2a_lambda.core import ports
 
 FUNCTIONS = ("rpc", "executor", "caretaker", "notifier", "redelivery")
 
@@ -124,9 +125,9 @@ class CloudStack(Stack):
             return self.time.now.astimezone(zone)
 
         virtual = SimpleNamespace(now=now, fromisoformat=datetime.fromisoformat)
+        patch.setattr(ports, "datetime", virtual)
         for function in FUNCTIONS:
             module = handler_module(function)
-            patch.setattr(module, "datetime", virtual)
             for name, value in vars(module).items():
                 if hasattr(value, "cache_clear") and getattr(value, "__module__", "") == module.__name__:
                     getattr(module, name).cache_clear()

@@ -67,6 +67,8 @@ OWN = {
     },
     "notifier": {
         "ARTIFACTS_BUCKET",
+        "DEAD_LETTER_QUEUE_URL",
+        "MAX_WAITING_PER_OWNER",
         "REDELIVERY_QUEUE_URL",
         "STREAM_FAILURES_QUEUE_URL",
         "WEBHOOK_SIGNING",

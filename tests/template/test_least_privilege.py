@@ -80,6 +80,7 @@ ALLOWED = {
         "TasksTable/stream/*": {"dynamodb:ListStreams"},
         "PushConfigsTable": {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "RedeliveryQueue": {"sqs:SendMessage"},
+        "DeadLetterQueue": {"sqs:SendMessage"},
         "StreamFailuresQueue": {"sqs:SendMessage"},
     },
     "RedeliveryRole": {

@@ -212,9 +212,11 @@ class PushConfigTable:
         return self._update(config, f"SET pausedUntil = :until REMOVE {_FAILURE_FIELDS}", values)
 
     @guarded
-    def count_dead(self, config: PushConfig) -> None:
+    def count_dead(self, config: PushConfig, number: int = 1, why: str | None = None) -> None:
         """See :class:`~..ports.PushConfigStore`."""
-        self._update(config, "ADD deadLetters :one", {":one": n(1)})
+        reason = {":why": s(why)} if why is not None else {}
+        set_reason = "SET lastError = :why " if reason else ""
+        self._update(config, f"{set_reason}ADD deadLetters :number", {":number": n(number), **reason})
 
     @guarded
     def close(self, config: PushConfig, mark: str) -> None:

@@ -7,13 +7,13 @@ import hashlib
 import json
 import logging
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from ..core.model import dumps
-from ..core.ports import Poison, QueuedNotification
+from ..core.ports import Poison, QueuedNotification, Unavailable
 from ..dialects.webhooks import BY_NAME
 from .clients import client, code_of, guarded
 from .reading import Count, checked_instant, config_key, key, parsed
@@ -56,6 +56,7 @@ def encode(message: QueuedNotification) -> str:
             "nonce": message.nonce,
             "redrive": message.redrive,
             "refusedBy": message.refused_by,
+            "owner": message.owner,
             "packed": packed,
             "body": base64.b64encode(zlib.compress(raw)).decode() if packed else message.body,
         },
@@ -79,6 +80,7 @@ class _Message(msgspec.Struct, rename="camel"):
     packed: bool
     body: str
     refused_by: str = ""
+    owner: str = ""
 
 
 def decode(text: str) -> QueuedNotification:
@@ -109,6 +111,7 @@ def _decoded(stored: _Message) -> QueuedNotification:
         nonce=stored.nonce,
         redrive=stored.redrive,
         refused_by=stored.refused_by,
+        owner=stored.owner,
     )
 
 
@@ -158,17 +161,8 @@ class SqsRedeliveryQueue:
     def _send_batch(self, batch: list[tuple[tuple[str, str], QueuedNotification]]) -> set[tuple[str, str]]:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        entries = [
-            {
-                "Id": str(place),
-                "MessageBody": encode(message),
-                "MessageGroupId": group(message),
-                "MessageDeduplicationId": deduplication(message),
-            }
-            for place, (_, message) in enumerate(batch)
-        ]
         try:
-            answer = client("sqs").send_message_batch(QueueUrl=self._url, Entries=entries)
+            answer = client("sqs").send_message_batch(QueueUrl=self._url, Entries=_entries(batch))
         except (BotoCoreError, ClientError) as error:
             _log.warning("SendMessageBatch failed: %s", code_of(error) or type(error).__name__)
             return {key for key, _ in batch}
@@ -192,6 +186,15 @@ class SqsDeadLetters:
             MessageAttributes=_attributes(reason),
         )
 
+    @guarded
+    def send_all(self, messages: Sequence[QueuedNotification], reason: str) -> None:
+        """See :class:`~..ports.DeadLetters`. Raises :class:`Unavailable` if one of them could not be kept; sent again,
+        the others stay single."""
+        for batch in _batches([(None, message) for message in messages]):
+            entries = [entry | {"MessageAttributes": _attributes(reason)} for entry in _entries(batch)]
+            if client("sqs").send_message_batch(QueueUrl=self._url, Entries=entries).get("Failed"):
+                raise Unavailable("SendMessageBatch")
+
     def send_unreadable(self, record: Mapping[str, Any], reason: str) -> bool:
         """Keep a message as it is (if it fits) that is none of ours: its group must not wait for it. ``record`` is the
         event's. False: it could not be kept, whatever the reason."""
@@ -209,6 +212,18 @@ class SqsDeadLetters:
             _log.error("SendMessage failed: %s", code_of(error) or type(error).__name__)
             return False
         return True
+
+
+def _entries(batch: Iterable[tuple[Any, QueuedNotification]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "Id": str(place),
+            "MessageBody": encode(message),
+            "MessageGroupId": group(message),
+            "MessageDeduplicationId": deduplication(message),
+        }
+        for place, (_, message) in enumerate(batch)
+    ]
 
 
 def _attributes(reason: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from .model import TaskState
@@ -12,6 +12,11 @@ from .records import ContextMemory, Held, PushConfig, ResumeToken, TaskRecord
 
 Clock = Callable[[], datetime]
 """The present moment, with an offset."""
+
+
+def utc_now() -> datetime:
+    """The clock of the functions."""
+    return datetime.now(UTC)
 
 
 class Conflict(Exception):
@@ -209,8 +214,9 @@ class PushConfigStore(Protocol):
         """Have no attempts made before this moment, or (None) at once again. The schedule starts anew: the failure
         fields are cleared. False if this incarnation is gone."""
 
-    def count_dead(self, config: PushConfig) -> None:
-        """One more notification was given up whose generation is not settled by it (``settle`` counts the others)."""
+    def count_dead(self, config: PushConfig, number: int = 1, why: str | None = None) -> None:
+        """So many more notifications were given up whose generation is not settled by it (``settle`` counts the
+        others). ``why`` is the last error then."""
 
     def close(self, config: PushConfig, mark: str) -> None:
         """The message of this mark is dealt with: nothing waits for it any more. Nothing happens if another one has
@@ -262,7 +268,7 @@ class QueuedNotification:
     No credentials: the config is read again at delivery. ``dialect`` is the one the body is written in, ``written_at``
     is when the change was recorded. ``nonce`` tells an announcement from the change it repeats, ``redrive`` a
     notification that an operator brings back from one that was settled before. ``refused_by`` is the revision of the
-    config whose receiver will never take this event: it has no further attempt there.
+    config whose receiver will never take this event: it has no further attempt there. ``owner`` is the config's.
     """
 
     task_id: str
@@ -277,6 +283,7 @@ class QueuedNotification:
     nonce: str = ""
     redrive: str = ""
     refused_by: str = ""
+    owner: str = ""
 
 
 class RedeliveryQueue(Protocol):
@@ -290,8 +297,21 @@ class RedeliveryQueue(Protocol):
         """
 
 
+class WaitingCounts(Protocol):
+    """How many messages of each owner are in the redelivery queue, or were a few seconds ago."""
+
+    def of(self, owner: str) -> int:
+        """So many wait, at least 0."""
+
+    def change(self, owner: str, day: str, by: int) -> None:
+        """So many more wait of those whose changes were written on this day (``2026-01-31``), or fewer."""
+
+
 class DeadLetters(Protocol):
     """Where notifications go that were given up."""
 
     def send(self, message: QueuedNotification, reason: str) -> None:
         """Keep the message for an operator."""
+
+    def send_all(self, messages: Sequence[QueuedNotification], reason: str) -> None:
+        """Keep these messages of one config, in order, in as few calls as can be."""

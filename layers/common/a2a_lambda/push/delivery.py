@@ -100,6 +100,7 @@ def queued(
             written_at=item.written_at,
             nonce=item.nonce,
             refused_by=config.revision if refused and place == 0 else "",
+            owner=config.owner,
         )
         for place, item in enumerate(waiting)
     ]

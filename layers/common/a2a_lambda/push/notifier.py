@@ -18,7 +18,6 @@ from ..core.ports import (
     Clock,
     Poison,
     PushConfigStore,
-    QueuedNotification,
     RedeliveryQueue,
     TaskConfigs,
     Unavailable,
@@ -28,10 +27,12 @@ from ..core.ports import (
 from ..core.records import PushConfig, TaskImage
 from ..dialects.webhooks import BY_NAME
 from . import schedule
-from .delivery import Acknowledged, Notification, delivered_before, failed, gone, notifications, queued, undelivered
+from .backlog import Backlog
+from .delivery import Acknowledged, Notification, notifications
 from .first_attempts import Batch, Delivery, FirstAttempts
 from .outcome import Answer, Lane, Outcome
 from .receivers import HeldBack, host_of
+from .settlement import Map, Settlement
 from .webhook import Signer, post, unsigned
 
 READING = timedelta(seconds=20)
@@ -41,9 +42,6 @@ answer, each takes seconds, and a function that runs out of time forgets what it
 SETTLING = timedelta(seconds=40)
 """When, counted from the start, no more is begun to write down what became of the batch: what is left comes again. The
 same reason; a call that has begun may take another 21 s (``aws.clients``)."""
-
-_TOGETHER = 10
-"""Configs whose messages are queued together, between two looks at the clock."""
 
 
 class Lanes(Protocol):
@@ -87,6 +85,7 @@ class Report:
     held: list[HeldBack] = field(default_factory=list)
     queued: int = 0
     gone: int = 0
+    dead: int = 0
 
     @property
     def delivered(self) -> int:
@@ -98,7 +97,8 @@ class Notifier:
     """Keep it between batches: it remembers which webhooks answer promptly, and what was acknowledged.
 
     ``first_attempt_seconds`` is the deadline of the whole batch; ``shun`` is for how long a webhook that was late gets
-    no first attempts; ``trace`` gives the W3C traceparent of the present invocation, if there is one.
+    no first attempts; ``trace`` gives the W3C traceparent of the present invocation, if there is one; ``backlog`` and
+    ``map`` are those of :class:`~.settlement.Settlement`.
     """
 
     def __init__(
@@ -114,15 +114,16 @@ class Notifier:
         shun: timedelta = timedelta(seconds=60),
         delay: Callable[[int, float | None], int] = schedule.delay,
         trace: Callable[[], str | None] = lambda: None,
+        backlog: Backlog | None = None,
+        map: Map = map,
     ) -> None:
         self._configs = configs
-        self._queue = queue
         self._sender = sender
         self._clock = clock
         self._sign = sign
         self._link = link
         self._seconds = first_attempt_seconds
-        self._delay = delay
+        self._settlement = Settlement(configs, queue, clock, delay, backlog, map)
         self._trace = trace
         self._attempts = FirstAttempts(first_attempt_seconds, clock, shun)
         self._acknowledged = Acknowledged()
@@ -150,7 +151,9 @@ class Notifier:
         direct = [one for one in deliveries if not one.config.backlogged and not one.config.paused(started)]
         self._first_attempt(direct, report)
         until = started + SETTLING
-        failed_tasks |= self._settle(deliveries, until, report)
+        settled = self._settlement.settle(deliveries, until)
+        report.queued, report.gone, report.dead = settled.queued, settled.gone, settled.dead
+        failed_tasks |= settled.failed_tasks
         failed_tasks |= self._remove([config for config in removed if config.task_id not in failed_tasks], until)
         report.failed = [record.sequence for record in batch if record.task_id in failed_tasks]
         return report
@@ -214,56 +217,6 @@ class Notifier:
             batch.answered(delivery, answer)
             if answer.outcome is not Outcome.DELIVERED:
                 return
-
-    def _settle(self, deliveries: Sequence[Delivery], until: datetime, report: Report) -> set[str]:
-        """Queue what was not acknowledged: first the cursor, then the messages, so that nothing can overtake them even
-        if the process dies in between. Returns the tasks for which that failed."""
-        failed_tasks: set[str] = set()
-        for first in range(0, len(deliveries), _TOGETHER):
-            messages: list[QueuedNotification] = []
-            for delivery in deliveries[first : first + _TOGETHER]:
-                try:
-                    messages += self._messages_for(delivery, until, report)
-                except Unavailable:
-                    failed_tasks.add(delivery.config.task_id)
-            if not messages:
-                continue
-            try:
-                self._check_time(until)
-                failed_tasks |= {task_id for task_id, _ in self._queue.send(messages)}
-            except Unavailable:
-                failed_tasks |= {message.task_id for message in messages}
-            report.queued += len(messages)
-        return failed_tasks
-
-    def _messages_for(self, delivery: Delivery, until: datetime, report: Report) -> list[QueuedNotification]:
-        config = delivery.config
-        waiting = undelivered(delivery.events, delivery.answers)
-        if not waiting and config.failing_since is None:
-            return []
-        self._check_time(until)
-        if not waiting:
-            # Otherwise its next failure, perhaps months later, would count from then and give up at once.
-            self._configs.recover(config)
-            return []
-        if gone(delivery.answers) and self._configs.retire(config):
-            report.gone += 1
-            return []
-        exists = self._configs.raise_queued(
-            config, waiting[-1].generation, self._failure(delivery), delivery.held, delivered_before(config, waiting[0])
-        )
-        return queued(config, waiting, delivery.answers) if exists else []
-
-    def _failure(self, delivery: Delivery) -> PushConfig | None:
-        """The config as the failed first attempt leaves it: the next one keeps the schedule, and ``Retry-After``.
-
-        Not after a timeout: it was our deadline, which is short. Redelivery has more time and tries at once.
-        """
-        last = delivery.answers[-1] if delivery.answers else None
-        if last is None or last.outcome is not Outcome.RETRY or last.error == "timeout":
-            return None
-        event = delivery.events[len(delivery.answers) - 1]
-        return failed(delivery.config, last, self._clock(), self._delay, f"{event.generation}.{event.n}")
 
     def _remove(self, configs: Sequence[PushConfig | UnreadableConfig], until: datetime) -> set[str]:
         """The task has expired, and its configs go with it."""

@@ -10,9 +10,10 @@ from typing import Literal
 
 from ..core.blobs import Link, unlinked
 from ..core.model import timestamp
-from ..core.ports import Clock, DeadLetters, PushConfigStore, QueuedNotification, Unavailable
+from ..core.ports import Clock, DeadLetters, PushConfigStore, QueuedNotification, Unavailable, WaitingCounts
 from ..core.records import Held, PushConfig
 from . import schedule
+from .backlog import day_of
 from .budget import Share, TimeBudget
 from .delivery import HORIZON, Acknowledged, exhausted, failed, reason
 from .notifier import Attempt, Lanes, attempt
@@ -67,6 +68,7 @@ class Redeliverer:
     delay: Callable[[int, float | None], int] = schedule.delay
     trace: Callable[[], str | None] = lambda: None
     acknowledged: Acknowledged = field(default_factory=Acknowledged)
+    counts: WaitingCounts | None = None
     receivers: Receivers = field(default_factory=Receivers)
     budget: TimeBudget = field(default_factory=lambda: TimeBudget(Share(TOTAL_SHARE, 60.0), Share(OWNER_SHARE, 30.0)))
 
@@ -75,14 +77,22 @@ class Redeliverer:
 
         ``receives`` is how often the queue has handed it out, this time included.
         """
+        result = Redelivery("deferred", _LATER)
         try:
             result = self._redeliver(message)
+            if result.delay is None:
+                self._uncount(message)
+                return result
         except Unavailable:
             # Not the webhook's fault, so its schedule stays as it is.
-            result = Redelivery("deferred", _LATER)
-        if result.delay is None:
-            return result
+            result = Redelivery("deferred", _LATER, result.attempt)
+        assert result.delay is not None
         return replace(result, delay=max(result.delay, schedule.patience(receives)))
+
+    def _uncount(self, message: QueuedNotification) -> None:
+        """One less waits. What an operator brought back was not counted."""
+        if self.counts is not None and message.owner and not message.redrive:
+            self.counts.change(message.owner, day_of(message), -1)
 
     def _redeliver(self, message: QueuedNotification) -> Redelivery:
         config = self.configs.get(message.task_id, message.config_id)

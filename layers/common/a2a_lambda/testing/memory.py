@@ -258,11 +258,12 @@ class MemoryPushConfigs:
             self._put(replace(_recovered(current), paused_until=until))
         return current is not None
 
-    def count_dead(self, config: PushConfig) -> None:
+    def count_dead(self, config: PushConfig, number: int = 1, why: str | None = None) -> None:
         """See :class:`~.ports.PushConfigStore`."""
         current = self._current(config)
         if current is not None:
-            self._put(replace(current, dead_letters=current.dead_letters + 1))
+            counted = replace(current, dead_letters=current.dead_letters + number)
+            self._put(replace(counted, last_error=why) if why is not None else counted)
 
     def close(self, config: PushConfig, mark: str) -> None:
         """See :class:`~.ports.PushConfigStore`."""
@@ -356,6 +357,26 @@ class MemoryDeadLetters:
     def send(self, message: QueuedNotification, reason: str) -> None:
         """See :class:`~.ports.DeadLetters`."""
         self.messages.append((message, reason))
+
+    def send_all(self, messages: Iterable[QueuedNotification], reason: str) -> None:
+        """See :class:`~.ports.DeadLetters`."""
+        for message in messages:
+            self.send(message, reason)
+
+
+@dataclass
+class MemoryWaitingCounts:
+    """:class:`~.ports.WaitingCounts`, by owner and day."""
+
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def of(self, owner: str) -> int:
+        """See :class:`~.ports.WaitingCounts`."""
+        return max(0, sum(number for (of, _), number in self.counts.items() if of == owner))
+
+    def change(self, owner: str, day: str, by: int) -> None:
+        """See :class:`~.ports.WaitingCounts`."""
+        self.counts[owner, day] = self.counts.get((owner, day), 0) + by
 
 
 def _recovered(config: PushConfig) -> PushConfig:
