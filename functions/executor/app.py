@@ -42,7 +42,7 @@ def executor() -> Any:
         blobs=bucket(env),
         fetch=Web(policy),
         contexts=ContextTable(env.text("CONTEXTS_TABLE"), env.text("TASKS_TABLE")),
-        secrets=agent_secrets(env, _now),
+        secrets=agent_secrets(env, utc_now),
         settings=env.mapping("AGENT_SETTINGS"),
         express=Express(env.number("STEP_TIMEOUT_SECONDS", 60)) if is_express(env) else None,
     )
