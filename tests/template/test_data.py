@@ -92,10 +92,11 @@ def test_what_redelivery_cannot_handle_ends_on_the_dead_letter_queue(of_type):
 
 
 def test_an_alarm_watches_each_place_where_notifications_could_be_left(of_type):
-    watched = {
-        (alarm["MetricName"], str(alarm["Dimensions"][0]["Value"]))
-        for alarm in of_type("AWS::CloudWatch::Alarm").values()
-    }
+    metrics = []
+    for alarm in of_type("AWS::CloudWatch::Alarm").values():
+        parts = alarm.get("Metrics", [{"MetricStat": {"Metric": alarm}}])
+        metrics += [part["MetricStat"]["Metric"] for part in parts if "MetricStat" in part]
+    watched = {(metric["MetricName"], str(metric["Dimensions"][0]["Value"])) for metric in metrics}
 
     assert {metric for metric, value in watched if "DeadLetterQueue" in value} == {"ApproximateNumberOfMessagesVisible"}
     assert {metric for metric, value in watched if "StreamFailuresQueue" in value} == {
@@ -104,9 +105,17 @@ def test_an_alarm_watches_each_place_where_notifications_could_be_left(of_type):
     assert {metric for metric, value in watched if "RedeliveryQueue" in value} == {
         "ApproximateAgeOfOldestMessage",
         "ApproximateNumberOfMessagesVisible",
+        "ApproximateNumberOfMessagesNotVisible",
     }
     assert {metric for metric, value in watched if "NotifierFunction" in value} == {"IteratorAge", "Throttles"}
     assert {metric for metric, value in watched if "ExecutorFunction" in value} == {"Throttles"}
+
+
+def test_the_backlog_alarm_counts_what_waits_hidden_for_a_later_attempt(resources):
+    metrics = {part["Id"]: part for part in resources["RedeliveryBacklogAlarm"]["Properties"]["Metrics"]}
+
+    assert metrics["waiting"]["Expression"] == "visible + hidden"
+    assert [part["ReturnData"] for name, part in metrics.items() if name != "waiting"] == [False, False]
 
 
 def test_the_bucket_of_large_results_is_private_and_forgets(resources):
