@@ -14,6 +14,10 @@ import jwt
 Take = Callable[[str, object], object]
 
 
+class Refused(ValueError):
+    """This is not a push of the agent; the text says why."""
+
+
 class Webhook:
     """A webhook that is registered as ``url`` (or one of several), perhaps with ``token``. ``keys`` are the agent's, at
     its `/.well-known/jwks.json`; without them anybody may push. ``take`` gets each event once: its id and its body."""
@@ -33,8 +37,10 @@ class Webhook:
             event = json.loads(body)
         except (jwt.PyJWKClientConnectionError, OSError):
             return 503, "the agent's keys cannot be had"  # the agent tries again later
-        except (jwt.PyJWTError, LookupError, ValueError, TypeError, RecursionError):
-            return 401, "not a push of the agent"
+        except (jwt.PyJWTError, LookupError, ValueError, TypeError, RecursionError) as error:
+            # The name of a library's error and not its text, which may quote what a stranger wrote.
+            why = str(error) if isinstance(error, Refused) else type(error).__name__
+            return 401, f"not a push of the agent: {why}"
         with self._lock:
             if (identity := headers.get("webhook-id", "")) in self._seen:
                 return 200, "duplicate"  # delivery is at least once, and the id the same on every attempt
@@ -49,18 +55,25 @@ class Webhook:
         """Raises unless the agent sent this body under this id to this webhook, and lately."""
         shown = headers.get("x-a2a-notification-token", "")
         if self._token is not None and not hmac.compare_digest(shown.encode(), self._token.encode()):
-            raise ValueError("not the token that was registered")
+            raise Refused("not the token that was registered")
         if self._keys is None:
             return
-        proof, identity = headers["x-a2a-notification-jwt"], headers["webhook-id"]
-        key = self._keys.get_signing_key_from_jwt(proof)
+        proof, identity = headers.get("x-a2a-notification-jwt"), headers.get("webhook-id")
+        if not proof or not identity:
+            raise Refused("no x-a2a-notification-jwt, or no webhook-id")
+        try:
+            key = self._keys.get_signing_key_from_jwt(proof)
+        except ValueError as error:  # what came is no key set
+            raise jwt.PyJWKClientConnectionError from error
         claims = jwt.decode(proof, key, ["EdDSA"], {"require": ["exp", "iat"]}, audience=self._url, leeway=60)
-        if (claims["jti"], claims["request_body_sha256"]) != (identity, hashlib.sha256(body).hexdigest()):
-            raise ValueError("the JWT of another push")
+        if claims["jti"] != identity:
+            raise Refused("the JWT of another push")
+        if claims["request_body_sha256"] != hashlib.sha256(body).hexdigest():
+            raise Refused("not the body that was signed")
         if signatures := headers.get("webhook-signature"):  # Standard Webhooks: one good one of several is enough
             content = b"%s.%s.%s" % (identity.encode(), headers["webhook-timestamp"].encode(), body)
             signed = [base64.b64decode(entry[4:]) for entry in signatures.split() if entry.startswith("v1a,")]
             keys = self._keys.get_signing_keys()
             good = any(known.Algorithm.verify(content, known.key, one) for known in keys for one in signed)
             if not good or abs(time.time() - int(headers["webhook-timestamp"])) > 300:
-                raise ValueError("signed by somebody else, or long ago")
+                raise Refused("signed by somebody else, or long ago")

@@ -42,8 +42,8 @@ def test_it_answers_and_shows_what_the_webhook_says(shown: list[people.Arrival])
     assert [(arrival.taken, arrival.status, arrival.text) for arrival in shown] == [
         (True, 200, "ok"),
         (True, 200, "duplicate"),
-        (False, 401, "not a push of the agent"),
-        (False, 401, "not a push of the agent"),
+        (False, 401, "not a push of the agent: not the token that was registered"),
+        (False, 401, "not a push of the agent: JSONDecodeError"),
     ]
 
 

