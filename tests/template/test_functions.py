@@ -197,3 +197,13 @@ def test_the_caretaker_hears_of_executions_that_ended_badly(functions, machine):
     assert pattern["source"] == ["aws.states"]
     assert pattern["detail"]["stateMachineArn"] == [{"Ref": machine}]
     assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
+
+
+@pytest.mark.parametrize("name", ["executor", "notifier"])
+def test_a_function_has_concurrency_of_its_own_only_where_that_is_asked_for(functions, template, name):
+    parameter = f"{name.capitalize()}Concurrency"
+
+    assert functions[name]["ReservedConcurrentExecutions"] == {
+        "Fn::If": [f"Limits{name.capitalize()}", {"Ref": parameter}, {"Ref": "AWS::NoValue"}]
+    }
+    assert template["Parameters"][parameter]["Default"] == ""

@@ -72,7 +72,7 @@ def test_without_it_the_functions_run_as_they_did(functions):
     variables = functions["rpc"]["Environment"]["Variables"]
 
     assert "AWS_LAMBDA_EXEC_WRAPPER" not in variables
-    assert "ReservedConcurrentExecutions" not in functions["rpc"]
+    assert functions["rpc"]["ReservedConcurrentExecutions"]["Fn::If"][0] == "LimitsRpc"
     assert functions["rpc"]["Timeout"] == 29
 
 
