@@ -43,9 +43,10 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 import receiver
 from webhook import Webhook
-server = receiver.Receiver(0, lambda arrival: None, token=os.environ["TOKEN"], keys=receiver.keys_of(os.environ["AGENT"]))
+keys = receiver.keys_of(os.environ["AGENT"])
+server = receiver.Receiver(0, lambda arrival: None, token=os.environ["TOKEN"], keys=keys)
 server.at = lambda target: (hook, receiver.Misbehaviour(""))
-hook = Webhook(receiver.keys_of(os.environ["AGENT"]), os.environ["URL"], os.environ["TOKEN"], lambda *_: None)
+hook = Webhook(keys, os.environ["URL"], os.environ["TOKEN"], lambda *_: None)
 print("listening on", server.server_port, flush=True)
 server.serve_forever()
 """
