@@ -112,7 +112,7 @@ lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/mypy
 
 check: lint ## the fast gate: lint, unit and template tests
-	@$(call bin,dev)/pytest -q --numprocesses=2 --dist=loadfile tests/unit tests/template
+	@$(call bin,dev)/pytest -q --numprocesses=2 --dist=loadfile tests/unit tests/template tests/adapters
 
 test: $(call installed,dev local sam compat $(TESTBED)) $(JS) ## all tests, those on the local AWS too (TESTS=tests/… for some)
 	@$(call bin,dev)/pytest -q --durations=5 $(beside) $(TESTS)

@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "dialects": frozenset({"core"}),
     "push": frozenset({"core", "dialects", "net"}),
     "agent": frozenset({"core", "net"}),
+    "adapters": frozenset({"core", "dialects", "agent"}),
     "endpoint": frozenset({"core", "dialects", "net", "push", "agent"}),
     "testing": frozenset({"core", "dialects", "net", "push", "agent", "endpoint"}),
     "aws": frozenset({"core", "dialects", "net", "push", "agent", "endpoint", "settings"}),

@@ -1,0 +1,1 @@
+"""Agents that were written for something else. Nothing of theirs is imported before a step runs."""
