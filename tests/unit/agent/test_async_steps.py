@@ -21,7 +21,7 @@ from a2a_lambda.agent.timer import AlarmTimer, StepTimeout
 from a2a_lambda.core.lifecycle import new_task
 from a2a_lambda.core.model import TaskState
 from a2a_lambda.core.records import TaskRecord
-from a2a_lambda.testing import run_agent
+from a2a_lambda.testing import crashed_once, run_agent
 from a2a_lambda.testing.memory import MemoryTasks, VirtualTime
 
 SOON = 0.02
@@ -138,6 +138,23 @@ def test_no_except_of_a_coroutine_keeps_it_going_when_the_function_dies() -> Non
 
     assert run_agent(agent(step), "go", crashing=True).statuses == run_agent(agent(step), "go").statuses
     assert kept == []
+
+
+@pytest.mark.parametrize("rerun", ["skip", "restart"])
+def test_a_function_that_dies_in_a_group_of_tasks_has_died_and_failed_nothing(rerun: Any) -> None:
+    async def step(task: Any) -> None:
+        async def child(number: int) -> None:
+            await asyncio.sleep(0)
+            task.status(f"child {number}")
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(3):
+                group.create_task(child(number))
+
+    expected = run_agent(agent(step, rerun=rerun), "go")
+    assert len(expected.statuses) == 6
+    for run in crashed_once(agent(step, rerun=rerun), "go"):
+        assert (run.statuses, run.errors) == (expected.statuses, [])
 
 
 def test_an_async_step_in_a_running_loop_is_refused_with_what_to_do() -> None:

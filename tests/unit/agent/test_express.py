@@ -190,3 +190,16 @@ def test_the_handler_refuses_it_too_and_still_ends_its_tasks(cloud_stack: Callab
 
     assert stack.give_up(task_id) == {"next": "done"}
     assert stack.state(task_id) == "failed"
+
+
+def test_a_question_of_an_async_step_is_seen_as_that_of_a_plain_one():
+    agent = Agent(name="Asks", version="1", description="d")
+
+    @agent.step(rerun="restart")
+    async def ask(task):
+        async with task.stream_text("answer") as out:
+            out.write("Well …")
+        task.require_input("?")
+
+    with pytest.raises(AgentError, match="may ask its client"):
+        Express().check(agent)

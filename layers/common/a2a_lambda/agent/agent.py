@@ -193,7 +193,7 @@ class Agent:
     def on_message(self, function: MessageFunction) -> MessageFunction:
         """Declare the function that sees each new message before there is a task.
 
-        What it returns, a text or parts, is the agent's direct answer: nothing is stored, no webhook hears of it. None
+        What it returns, a text or parts, is the agent's direct answer: nothing is stored, no webhook is notified. None
         lets the message become a task. It runs in the endpoint's function, while the client waits, and again if the
         client sends the message again: it should decide fast and have no effects.
         """

@@ -58,7 +58,7 @@ class Executor:
     """Runs the steps of one agent.
 
     ``inline_wait`` is the longest wait in seconds that is slept through here: a second of this function costs less
-    than the two state transitions that a wait in the state machine takes. ``on_failure`` is told of steps that raise,
+    than the two state transitions that a wait in the state machine takes. ``on_failure`` receives the steps that raise,
     ``fetch`` is behind ``task.fetch``, ``blobs`` takes what is too large for the table (None: nothing is). ``express``
     are the limits of an Express workflow (None: it is a Standard one). ``secrets`` and ``settings`` are behind
     ``task.secret`` and ``task.settings``, the first raises :class:`Unavailable`; ``contexts`` is behind
@@ -184,7 +184,7 @@ class Executor:
         except Halt:
             raise
         except BaseException as error:  # noqa: BLE001
-            # Whatever the author's code does, the task must hear of it: nobody else would say why it is run again.
+            # Whatever the author's code does, the task says so: nobody else would say why it is run again.
             self._step_failed(run, error)
 
     def _call(self, step: Step, context: TaskContext, seconds: float, reserve: float) -> None:
@@ -225,9 +225,11 @@ class Executor:
         if run.halted is not None:
             raise run.halted
         cursor = run.record.cursor
-        if run.watched.name_in(str(error)) is not None:  # a hint goes into the log
+        failure = StepFailure(run.began.step or "", error)
+        if run.watched.name_in(failure.hint) is not None:  # a hint goes into the log
             error = AgentError("an error of the step holds the value of a secret in its text")
-        self.on_failure(StepFailure(run.began.step or "", error))
+            failure = replace(failure, exception=error)
+        self.on_failure(failure)
         if run.ended:
             return
         step = next((step for step in self.agent.steps if step.name == cursor.step), None)
@@ -254,7 +256,7 @@ class Executor:
 
     def _fits(self, record: TaskRecord, wait: float) -> bool:
         """Whether the task will still be running after so many seconds. A Standard workflow waits until it is not: its
-        client may cancel, and hears when the time is over. An Express one would only pay for that."""
+        client may cancel, and is notified when the time is over. An Express one would only pay for that."""
         return self.express is None or self.clock() + timedelta(seconds=wait) < self._deadline(record)
 
     def _delay(self, cursor: Cursor) -> float:

@@ -141,13 +141,18 @@ class StepRun:
         remembered = self._memory.changed() if ends and not failure else None
         self.watched.check(change.artifacts, change.parts, change.metadata, change.task_metadata, cursor.state)
         self.watched.check(remembered.content if remembered is not None else None)
-        with self._executor.timer.shield():
-            change = self._offloaded(change)
-            while not self._stored(
-                self._changed(self.record, change, cursor, self._restart and not failure), remembered
-            ):
-                pass
-            self._has_written = True
+        try:
+            with self._executor.timer.shield():
+                self._write(change, cursor, self._restart and not failure, remembered)
+        except Halt as halt:
+            self.halted = halt  # known even if the step puts it into a group of its own, or swallows it
+            raise
+
+    def _write(self, change: TaskWrite, cursor: Cursor, restartable: bool, remembered: ContextMemory | None) -> None:
+        change = self._offloaded(change)
+        while not self._stored(self._changed(self.record, change, cursor, restartable), remembered):
+            pass
+        self._has_written = True
 
     def _write_again(self, change: TaskWrite) -> None:
         """A write of a try that is not the first, without a status that the client has received."""

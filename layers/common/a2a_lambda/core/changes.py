@@ -1,4 +1,4 @@
-"""From two images of a task to the events its webhooks hear of (specification sections 4.2 and 4.3.3)."""
+"""From two images of a task to the events that its webhooks receive (specification sections 4.2 and 4.3.3)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def changes(
 
 
 def status_update(task: Task) -> Json:
-    """The event that tells the task's present status."""
+    """The event of the task's present status."""
     return {"statusUpdate": {"taskId": task["id"], "contextId": task["contextId"], "status": task["status"]}}
 
 

@@ -41,7 +41,7 @@ _INVOCATION_MS = 60_000
 
 
 class Status(NamedTuple):
-    """A status as the client's webhook hears it: ``working``, ``completed``, ``input-required`` …"""
+    """A status as the client's webhook receives it: ``working``, ``completed``, ``input-required`` …"""
 
     state: str
     text: str
