@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from harness import Options, Stack
 from memory_stack import MemoryStack
 
 from a2a_lambda.agent import Agent, AgentError
+from a2a_lambda.agent.text_stream import TextStream
 from a2a_lambda.core.changes import changes
 from a2a_lambda.core.trace import packed, replayed, unpacked
 from a2a_lambda.testing import AgentRun, crashed_once, run_agent
@@ -107,6 +111,68 @@ def test_a_flush_writes_what_has_come_and_the_rest_is_appended() -> None:
     (artifact,) = run.task["artifacts"]
     assert artifact["parts"] == [{"text": "abc", "mediaType": "text/markdown"}]
     assert (artifact["description"], artifact["metadata"]) == ("d", {"m": 1})
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """The loop goes on until it holds, for ten seconds at the most."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - it is what the loop does by itself
+            await asyncio.sleep(0)
+
+
+def test_while_a_tool_takes_its_time_what_has_come_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("a2a_lambda.agent.text_stream.PAUSE", timedelta(milliseconds=1))
+
+    async def step(task: Any) -> None:
+        async with task.stream_text("answer") as out:
+            out.write("Let me look")
+            out.write(" that up.")
+            await until(lambda: "artifacts" in task.stored)
+            assert task.stored["artifacts"][0]["parts"] == [{"text": "Let me look that up."}]
+            out.write(" Found.")
+
+    run = run_agent(streaming(step), "go")
+    assert (run.state, run.errors, run.text("answer")) == ("completed", [], "Let me look that up. Found.")
+    assert [chunk["lastChunk"] for chunk in chunks(run)] == [False, True]
+
+
+@pytest.mark.parametrize("after", ["a piece", "the end"])
+def test_a_write_in_time_that_fails_fails_the_step_and_loses_nothing_silently(
+    after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("a2a_lambda.agent.text_stream.PAUSE", timedelta(milliseconds=1))
+    tries: list[int] = []
+
+    async def step(task: Any) -> None:
+        def fails() -> None:
+            tries.append(1)
+            raise OSError
+
+        async with TextStream(lambda *_: None, fails, lambda: task.now) as out:
+            out.write("a")
+            await until(lambda: bool(tries))
+            if after == "a piece":
+                out.write("b")
+
+    run = run_agent(streaming(step), "go")
+    assert (run.state, [type(error) for error in run.errors], tries) == ("failed", [OSError], [1])
+
+
+def test_nothing_is_written_by_a_stream_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("a2a_lambda.agent.text_stream.PAUSE", timedelta(milliseconds=1))
+    written: list[str] = []
+
+    async def step(task: Any) -> None:
+        with contextlib.suppress(OSError):
+            async with TextStream(lambda text, *_: written.append(text), lambda: None, lambda: task.now) as out:
+                out.write("a")
+                raise OSError
+        async with TextStream(lambda text, *_: None, lambda: None, lambda: task.now) as other:
+            other.write("b")
+            await until(lambda: not other._pieces)
+
+    assert run_agent(streaming(step), "go").state == "completed"
+    assert written == []
 
 
 def test_a_stream_without_text_makes_no_artifact() -> None:
