@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from scripted import Crash
 
 from a2a_lambda.agent import Agent, Retry
 from a2a_lambda.agent.writing import ArtifactWrite, TaskWrite
+from a2a_lambda.core.changes import changes
 from a2a_lambda.core.model import TaskState
-from a2a_lambda.core.trace import packed
+from a2a_lambda.core.trace import packed, replay
 from a2a_lambda.testing import AgentRun, crashed_once, run_agent
 from a2a_lambda.testing.memory import MemoryTasks
 
@@ -289,3 +291,110 @@ def test_the_trace_of_a_task_whose_artifact_is_gone_names_no_wrong_place(streami
         assert all(each is None or each.place < 1 for each in write.slices)
     assert (record.trace is not None) == streaming
     assert packed(record.trace or ()) is not None
+
+
+# -------------------------------------------------------------------------------------- whatever it writes, and dies at
+
+
+class OftenDying(MemoryTasks):
+    """Dies before or after writes by chance, a dozen times at most."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__()
+        self._random, self._left = random, 12
+
+    def update(self, record: Any) -> None:
+        chance = self._random.random() if self._left else 1.0
+        self._left -= chance < 0.4
+        if chance < 0.2:
+            raise Crash
+        super().update(record)
+        if chance < 0.4:
+            raise Crash
+
+
+def rambling(random: Random) -> Agent:
+    """Two steps that write what they like, differently in each try; every word has the numbers of its step and try."""
+    tries = itertools.count(1)
+
+    def writes(task: Any, word: str) -> None:
+        for _ in range(random.randint(0, 6)):
+            name = random.choice("abc")
+            kind = random.random()
+            if kind < 0.2:
+                task.status(f"status {word}")
+            elif kind < 0.3:
+                task.artifact(name, data=word, append=random.random() < 0.7, last_chunk=random.random() < 0.5)
+            else:
+                task.artifact(name, f"{word} ", append=random.random() < 0.7, last_chunk=random.random() < 0.5)
+            if random.random() < 0.6:
+                task.flush()
+
+    def first(task: Any) -> None:
+        writes(task, f"first-{next(tries)}")
+
+    def second(task: Any) -> None:
+        writes(task, f"second-{next(tries)}")
+        task.complete("Done.")
+
+    return restarting(first, second)
+
+
+def words_of(task: Any) -> dict[str, list[str]]:
+    contents: dict[str, list[str]] = {}
+    for artifact in task.get("artifacts", []):
+        parts = artifact["parts"]
+        contents[artifact["name"]] = " ".join(
+            part["text"] if "text" in part else part["data"] for part in parts
+        ).split()
+    return contents
+
+
+def follow(have: dict[str, list[str]], event: Any) -> None:
+    """What a client that has these words makes of an event."""
+    if "artifactUpdate" in event:
+        update = event["artifactUpdate"]
+        ((name, words),) = words_of({"artifacts": [update["artifact"]]}).items()
+        have[name] = (have.get(name, []) if update.get("append") else []) + words
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_however_often_it_dies_no_generation_has_two_tries_of_a_step_and_followers_have_the_task(seed: int) -> None:
+    random = Random(seed)
+    tasks = OftenDying(random)
+    stack = MemoryStack(Options(agent=rambling(random), streaming=True), tasks)
+    task_id = stack.send()["id"]
+    for _ in range(20):
+        try:
+            if stack.work(task_id) == {"next": "done"}:
+                break
+        except Crash:
+            continue
+    assert stack.state(task_id) == "completed"
+    records = [new for _, new in tasks.images if new is not None]
+    for _ in range(10):
+        before, after = sorted(random.sample(records, 2), key=lambda record: record.generation)
+        steps = replay(
+            before.task, before.generation, after.task, after.trace or (), after.generation, after.open_artifacts
+        )
+        seen = words_of(before.task)
+        for event in (event for step in steps for _, event in step.events):
+            follow(seen, event)
+        have = words_of(after.task)
+        assert {name: seen[name] for name in have} == have, (seed, before.generation, after.generation)
+    followed: dict[str, list[str]] = {}
+    for old, new in tasks.images:
+        assert new is not None
+        have = words_of(new.task)
+        for step in ("first", "second"):
+            kinds = {word for words in have.values() for word in words if word.startswith(step)}
+            assert len(kinds) <= 1, (seed, new.generation, kinds)
+        change = changes(old and old.task, new.task, new.generation, new.open_artifacts, new.lengthened)
+        for event in change.events:
+            follow(followed, event)
+        assert {name: followed[name] for name in have} == have, (seed, new.generation)
+        if old is not None and new.generation == old.generation + 1:
+            steps = [*replay(old.task, old.generation, new.task, new.trace or (), new.generation, new.open_artifacts)]
+            assert [event for step in steps for _, event in step.events] == list(change.events), (seed, new.generation)
+    messages = stack.stored(task_id).task["history"]
+    assert len({message["messageId"] for message in messages}) == len(messages)

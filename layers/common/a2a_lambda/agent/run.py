@@ -217,7 +217,8 @@ class StepRun:
             bases = {}
         for artifact, append, last_chunk in change.artifacts:
             identity = artifact["artifactId"]
-            bases.setdefault(identity, base_of(task, open_artifacts, identity) if append else Base())
+            # What is replaced cannot come back; what is appended to can be cut.
+            bases[identity] = (bases.get(identity) or base_of(task, open_artifacts, identity)) if append else Base()
             task = with_artifact(task, artifact, append)
             open_artifacts = open_artifacts - {identity} if last_chunk else open_artifacts | {identity}
         if change.task_metadata:

@@ -63,8 +63,8 @@ def traced(
     lengthened: frozenset[str] = frozenset(),
 ) -> tuple[Write, ...]:
     """The trace after a write that led from ``old`` to ``new``."""
-    known = [artifact["artifactId"] for artifact in old.get("artifacts", [])]
-    if known != [artifact["artifactId"] for artifact in new.get("artifacts", [])][: len(known)]:
+    known = {artifact["artifactId"]: artifact["parts"] for artifact in old.get("artifacts", [])}
+    if [*known] != [artifact["artifactId"] for artifact in new.get("artifacts", [])][: len(known)]:
         before = ()  # an artifact is gone, and what the earlier writes call places are others now
     places = {artifact["artifactId"]: place for place, artifact in enumerate(new.get("artifacts", []))}
     write, slices, replaced = Write(generation), [], set()
@@ -78,8 +78,8 @@ def traced(
         place = places[identity]
         end = len(new["artifacts"][place]["parts"])
         start, skip = end - len(update["artifact"]["parts"]), 0
-        if append and start < len(old["artifacts"][place]["parts"]):
-            skip = len(old["artifacts"][place]["parts"][start]["text"])
+        if append and start < len(known[identity]):
+            skip = len(known[identity][start]["text"])
             before = [_up_to(write, place, start, skip) for write in before]
         slices.append(Slice(place, start, end, append, update["lastChunk"], skip))
         if identity in known and not append:
