@@ -176,14 +176,25 @@ def _package(emulator: Emulator, progress: Progress) -> str:
     arguments = ["package", "--template-file", str(BUILD / "template.yaml"), "--s3-bucket", BUCKET]
     arguments += ["--no-progressbar", "--use-json", "--output-template-file", str(packaged)]
     _run_sam(arguments, environment(emulator), "package.log")
-    template = json.loads(packaged.read_bytes())
-    # The stack's tag gives the agent's API a known id; the other API needs one of its own.
-    template["Resources"]["InboxApi"]["Properties"]["Tags"] = {"ms-custom-id": {"Fn::Sub": "${AWS::StackName}-inbox"}}
+    template = for_the_emulator(json.loads(packaged.read_bytes()))
     # Through the bucket, as sam deploy does it: the template is larger than a request may be.
     body = json.dumps(template).encode()
     key = f"{hashlib.sha256(body).hexdigest()}.template"
     s3.put_object(Bucket=BUCKET, Key=key, Body=body)
     return f"{emulator.url}/{BUCKET}/{key}"
+
+
+def for_the_emulator(template: dict[str, Any]) -> dict[str, Any]:
+    """The built template without what the emulator refuses."""
+    resources = template["Resources"]
+    # The stack's tag gives the agent's API a known id; the other API needs one of its own.
+    resources["InboxApi"]["Properties"]["Tags"] = {"ms-custom-id": {"Fn::Sub": "${AWS::StackName}-inbox"}}
+    for resource in resources.values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in properties:  # metric math: one of its metrics
+            metric = next(part["MetricStat"] for part in properties.pop("Metrics") if "MetricStat" in part)
+            properties |= metric["Metric"] | {"Statistic": metric["Stat"], "Period": metric["Period"]}
+    return template
 
 
 def _create_or_update(
