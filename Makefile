@@ -105,7 +105,7 @@ redrive: $(call installed,local sam) ## bring it back, in order (TASK=… CONFIG
 # Tests on the local AWS mostly wait, so the others run beside them.
 beside = $(if $(filter tests,$(TESTS)),--numprocesses=3 --dist=loadfile)
 
-.PHONY: lint check test validate coldstart crash-table chaos chaos-local throughput isolation
+.PHONY: lint check test validate coldstart crash-table chaos chaos-local throughput isolation isolation-local
 lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/ruff check .
 	@$(call bin,dev)/ruff format --check .
@@ -138,8 +138,11 @@ chaos-local: $(call installed,dev local sam) ## its short run on the local AWS, 
 throughput: $(call installed,dev) ## notifications per second against the official SDK's sender
 	@PYTHONPATH=layers/common:benchmarks $(call bin,dev)/python benchmarks/throughput.py
 
-isolation: $(call installed,dev) ## how much dead and hanging webhooks delay the healthy ones
-	@PYTHONPATH=layers/common:benchmarks $(call bin,dev)/python benchmarks/isolation.py
+isolation: $(call installed,dev) ## how much bad webhooks of all kinds delay the healthy ones (PROFILES="new third")
+	@PROFILES="$(PROFILES)" PYTHONPATH=layers/common:benchmarks $(call bin,dev)/python benchmarks/isolation.py
+
+isolation-local: $(call installed,dev local sam) ## the same on the local AWS, in two minutes or three
+	@PYTHONPATH=layers/common:demo:local:benchmarks $(call bin,dev)/python benchmarks/isolation_local.py
 
 coldstart: $(call installed,dev) ## what each handler imports, and how long that takes
 	@$(call bin,dev)/python benchmarks/imports.py

@@ -1,8 +1,9 @@
 """Receivers for the benchmarks, in a process of their own: many on loopback addresses, each healthy or bad.
 
 `python benchmarks/webhooks.py PORT HEALTHY BAD AWAY` listens on 127.0.1.1 … (healthy) and 127.1.0.1 … (bad: the path
-says how, see ``WAYS``), says "ready", and answers `GET /arrivals` with the moment (CLOCK_MONOTONIC, in seconds) at
-which each webhook-id came first. AWAY are the seconds that a healthy one takes to answer.
+says how, see ``WAYS``), and says "ready". `GET /arrivals` has the moment (CLOCK_MONOTONIC, in seconds) at which each
+webhook-id came first, `GET /latencies` the seconds since its status was written. AWAY are the seconds that a healthy
+one takes to answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -22,7 +24,9 @@ from urllib.parse import urlsplit
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 HEAD = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 IDENTITY = re.compile(rb"webhook-id: *(\S+)", re.IGNORECASE)
+TIMESTAMP = re.compile(rb'"timestamp": *"([^"]+)"')
 ARRIVALS: dict[str, float] = {}
+LATENCIES: dict[str, float] = {}
 
 
 class Healthy(asyncio.Protocol):
@@ -43,18 +47,28 @@ class Healthy(asyncio.Protocol):
             whole = end + 4 + (int(length[1]) if length else 0)
             if len(self.data) < whole:
                 return
+            body = self.data[end + 4 : whole]
             self.data = self.data[whole:]
-            if head.startswith(b"GET /arrivals"):
-                body = json.dumps(ARRIVALS).encode()
+            if head.startswith(b"GET /"):
+                body = json.dumps(LATENCIES if head.startswith(b"GET /latencies") else ARRIVALS).encode()
                 self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
                 return
             identity = IDENTITY.search(head)
             if identity:
                 ARRIVALS.setdefault(identity[1].decode(), time.monotonic())
+                note_latency(identity[1].decode(), body)
             if self.away:
                 asyncio.get_running_loop().call_later(self.away, self.transport.write, OK)
             else:
                 self.transport.write(OK)
+
+
+def note_latency(identity: str, body: bytes) -> None:
+    """Seconds from the moment in the body of a status update to now, for the first arrival of each."""
+    written = TIMESTAMP.search(body)
+    if written is not None and b"statusUpdate" in body:
+        since = datetime.now(UTC) - datetime.fromisoformat(written[1].decode())
+        LATENCIES.setdefault(identity, since.total_seconds())
 
 
 WAYS = ("hang", "drip", "delay", "reset", "redirect", "gone", "busy", "broken", "refused", "tls")
