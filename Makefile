@@ -18,6 +18,7 @@ AGENT ?=
 WORKFLOW ?=
 STREAMING ?=
 DEMO ?=
+FROM ?=
 RECEIVER ?=
 TESTS ?= tests
 
@@ -58,8 +59,8 @@ demo: $(call installed,local sam demo $(if $(express),dev)) ## run the push scen
 	@$(call bin,local)/python local/local_aws.py run --needs-port $(WEBHOOK_PORT) $(parameters) \
 	    $(call bin,demo)/python demo/push_demo.py --url '{endpoint}' --listen 127.0.0.1:$(WEBHOOK_PORT) $(seed) $(if $(STREAMING),--stream) $(DEMO)
 
-new-agent: .venvs/tools/.lock ## make an agent and its test from a template: make new-agent NAME=invoice_agent
-	@$(call bin,tools)/python tools/new_agent.py '$(NAME)'
+new-agent: .venvs/tools/.lock ## make an agent and its test: make new-agent NAME=invoice_agent (FROM=a2a-sdk, strands, pydantic-ai, langgraph)
+	@$(call bin,tools)/python tools/new_agent.py '$(NAME)' --from '$(or $(FROM),steps)'
 
 check-agent: $(call installed,dev) ## whether an agent can be deployed: make check-agent AGENT=invoice_agent WORKFLOW=EXPRESS
 	@$(call bin,dev)/python tools/check_agent.py --packages $(parameters)
@@ -105,11 +106,14 @@ redrive: $(call installed,local sam) ## bring it back, in order (TASK=… CONFIG
 # Tests on the local AWS mostly wait, so the others run beside them.
 beside = $(if $(filter tests,$(TESTS)),--numprocesses=3 --dist=loadfile)
 
-.PHONY: lint check test validate coldstart crash-table chaos chaos-local throughput isolation isolation-local
+.PHONY: lint check test test-frameworks validate coldstart crash-table chaos chaos-local throughput isolation isolation-local
 lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/ruff check .
 	@$(call bin,dev)/ruff format --check .
 	@$(call bin,dev)/mypy
+
+test-frameworks: $(call installed,dev frameworks) ## Strands, ADK, LangGraph and Pydantic AI as agents, each with a stand-in for its model
+	@$(call bin,frameworks)/pytest -q --durations=3 tests/frameworks
 
 check: lint ## the fast gate: lint, unit and template tests
 	@$(call bin,dev)/pytest -q --numprocesses=2 --dist=loadfile tests/unit tests/template tests/adapters
@@ -155,7 +159,7 @@ build: $(call installed,sam) ## build for AWS, as plain `sam build` does: make b
 
 lock: .venvs/tools/.lock ## take the newest versions into requirements/*.txt and the layer
 	@$(call lock,requirements/layer.in,layers/common/requirements.txt)
-	@$(foreach name,uv demo local sam checkov dev compat,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
+	@$(foreach name,uv demo local sam checkov dev compat frameworks,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
 	@$(call lock,requirements/testbed.in,requirements/testbed.txt,3.12)
 
 	@$(MAKE) lock-agent UPGRADE=1
@@ -172,7 +176,7 @@ clean: ## stop the local AWS and remove all that make made
 
 # ---------------------------------------------------------------------------------------------------------- environments
 # One each for: dev (tests), sam (its pins hold others back), local (the emulator; functions run in it), demo (the client),
-# compat (the SDK of A2A 0.3), testbed (a conformance kit), js (the JavaScript SDK).
+# compat (the SDK of A2A 0.3), frameworks (for agents), testbed (a conformance kit), js (the JavaScript SDK).
 # uv installs them in seconds. Where it cannot be had, or cannot reach what pip is configured for, pip does it.
 
 .venvs/tools/.lock: requirements/uv.txt
