@@ -88,6 +88,18 @@ def test_no_write_of_a_step_holds_the_value_of_a_secret(leak: Callable[[Any, str
         run_agent(tested, "go", secrets={"model-key": value})
 
 
+def test_a_value_that_comes_in_two_chunks_does_not_come_whole() -> None:
+    def step(task: Any) -> None:
+        value = task.secret("model-key")
+        with task.stream_text("answer") as out:
+            for piece in (value[:5], value[5:9], value[9:]):
+                out.write(piece)
+                out.flush()
+
+    with pytest.raises(AgentError, match="holds the value of the secret 'model-key'"):
+        run_agent(agent(step, rerun="restart"), "go", secrets={"model-key": VALUE})
+
+
 def test_a_value_that_is_in_every_second_text_is_not_watched_for() -> None:
     def step(task: Any) -> None:
         task.complete(f"Port {task.secret('port')}.")

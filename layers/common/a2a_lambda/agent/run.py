@@ -228,6 +228,8 @@ class StepRun:
         if restartable and cursor.run == before.cursor.run:
             cursor = replace(cursor, bases=bases)
         appended = {artifact["artifactId"] for artifact, append, _ in change.artifacts if append}
+        # A value may come in two chunks.
+        self.watched.check([each for each in task.get("artifacts", []) if each["artifactId"] in appended])
         size = len(dumps([task, cursor.bases] if cursor.bases else task).encode())
         if size > MAX_DOCUMENT and change.state is not TaskState.FAILED:
             raise AgentError(f"the task would have {size} bytes, {MAX_DOCUMENT} are possible: link what is large")

@@ -121,7 +121,7 @@ def run_agent(
     their first write, their second, and so on.) ``dies_before``, ``dies_after``: it dies once, at its write of this
     number, counted from 1; see :func:`crashed_once`. ``express``: as in an Express workflow with the template's limits.
     ``caller`` is ``task.caller``; ``context_id``, ``metadata``, ``extensions`` and ``accepted_output_modes`` are those
-    of each request. ``secrets`` and ``settings`` are what ``task.secret`` and ``task.settings`` give, ``memory`` is what
+    of each request. ``secrets`` and ``settings`` are what ``task.secret`` and ``task.settings`` give, ``memory`` what
     ``task.memory`` has at the beginning. Raises :class:`AgentError` if the agent uses the step API wrongly, or needs
     what Express cannot do.
     """
