@@ -94,7 +94,11 @@ client: .venvs/demo/.lock ## the push scenario against any stack: make client UR
 smoke: $(call installed,demo) ## prove a stack that has SmokeInbox=true: make smoke STACK=a2a-agent (a2a: that of make up) SMOKE="--failures 2"
 	@$(call bin,demo)/python tools/smoke.py $(if $(filter-out a2a,$(STACK)),--stack '$(STACK)',--local) $(SMOKE)
 
-.PHONY: dead-letters redrive
+probe-stream: $(call installed,probe) ## how late a deployed stack's streams are: make probe-stream URL=https://… (PROBE=--sigv4)
+	@if [ -z "$(URL)" ]; then echo 'usage: make probe-stream URL=https://… [PROBE="--sigv4" or PROBE="--bearer TOKEN"]' >&2; exit 2; fi
+	@$(call bin,probe)/python tools/probe_stream.py '$(URL)' $(PROBE)
+
+.PHONY: dead-letters redrive probe-stream
 dead-letters: $(call installed,local sam) ## what the local AWS has given up (TASK=… CONFIG=…)
 	@$(call bin,local)/python tools/dead_letters.py list $(if $(TASK),--task '$(TASK)') $(if $(CONFIG),--config '$(CONFIG)')
 
@@ -106,7 +110,7 @@ redrive: $(call installed,local sam) ## bring it back, in order (TASK=… CONFIG
 # Tests on the local AWS mostly wait, so the others run beside them.
 beside = $(if $(filter tests,$(TESTS)),--numprocesses=3 --dist=loadfile)
 
-.PHONY: lint check test test-frameworks validate coldstart crash-table chaos chaos-local throughput isolation isolation-local
+.PHONY: lint check test test-frameworks validate coldstart crash-table chaos chaos-local throughput isolation isolation-local loops streams
 lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/ruff check .
 	@$(call bin,dev)/ruff format --check .
@@ -148,6 +152,12 @@ isolation: $(call installed,dev) ## how much bad webhooks of all kinds delay the
 isolation-local: $(call installed,dev local sam) ## the same on the local AWS, in two minutes or three
 	@PYTHONPATH=layers/common:demo:local:benchmarks $(call bin,dev)/python benchmarks/isolation_local.py
 
+loops: $(call installed,dev local sam ric) ## CPU and memory of the loop that streams, beside AWS's own for Python
+	@PYTHONPATH=local:tests/support $(call bin,dev)/python benchmarks/loops.py
+
+streams: $(call installed,dev local sam) ## how late streams are, alone and fifty at once, and webhooks meanwhile
+	@PYTHONPATH=local:demo:tests/support $(call bin,dev)/python benchmarks/streams.py
+
 coldstart: $(call installed,dev) ## what each handler imports, and how long that takes
 	@$(call bin,dev)/python benchmarks/imports.py
 
@@ -159,7 +169,7 @@ build: $(call installed,sam) ## build for AWS, as plain `sam build` does: make b
 
 lock: .venvs/tools/.lock ## take the newest versions into requirements/*.txt and the layer
 	@$(call lock,requirements/layer.in,layers/common/requirements.txt)
-	@$(foreach name,uv demo local sam checkov dev compat frameworks,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
+	@$(foreach name,uv demo local sam checkov dev compat frameworks ric probe,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
 	@$(call lock,requirements/testbed.in,requirements/testbed.txt,3.12)
 
 	@$(MAKE) lock-agent UPGRADE=1
@@ -176,7 +186,8 @@ clean: ## stop the local AWS and remove all that make made
 
 # ---------------------------------------------------------------------------------------------------------- environments
 # One each for: dev (tests), sam (its pins hold others back), local (the emulator; functions run in it), demo (the client),
-# compat (the SDK of A2A 0.3), frameworks (for agents), testbed (a conformance kit), js (the JavaScript SDK).
+# compat (the SDK of A2A 0.3), frameworks (for agents), ric (AWS's loop, to be measured), probe (HTTP/2), testbed (a conformance
+# kit), js (the JavaScript SDK).
 # uv installs them in seconds. Where it cannot be had, or cannot reach what pip is configured for, pip does it.
 
 .venvs/tools/.lock: requirements/uv.txt

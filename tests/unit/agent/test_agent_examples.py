@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import approval_agent
+import probe_agent
 import push_agent
 import research_agent
 from a2a_lambda.net.web import Fetched, FetchError, FetchRequest
@@ -26,7 +27,7 @@ def web(request: FetchRequest) -> Fetched:
     return Fetched(200, page.encode(), "text/html") if page else Fetched(404)
 
 
-@pytest.mark.parametrize("name", ["push_agent", "approval_agent", "research_agent"])
+@pytest.mark.parametrize("name", ["push_agent", "approval_agent", "research_agent", "probe_agent"])
 def test_an_example_is_short_enough_to_read(name):
     assert len((AGENTS / f"{name}.py").read_text().splitlines()) < 80
 
@@ -140,3 +141,15 @@ def test_a_crash_after_every_write_is_not_noticed(agent, message, answers):
     assert worst.artifacts == calm.artifacts
     assert worst.waited == calm.waited
     assert worst.invocations > calm.invocations
+
+
+# ------------------------------------------------------------------------------------------------------ probe_agent
+
+
+def test_the_probe_agent_says_ten_times_a_second_apart_how_far_it_is():
+    run = run_agent(probe_agent.agent, "probe")
+
+    assert run.state == "completed"
+    assert [status.text for status in run.statuses if status.text and "/" in status.text] == [
+        f"{number}/10" for number in range(1, 11)
+    ]

@@ -34,7 +34,12 @@ def front(env: Environment) -> Front:
     from . import rest_api
 
     tokens = rest_api.Tokens(env.text("JWT_ISSUER", ""), env.texts("JWT_AUDIENCE"))
-    return Front(partial(rest_api.read, public_url=public_url, tokens=tokens), rest_api.write)
+    read = partial(rest_api.read, public_url=public_url, tokens=tokens)
+    if env.text("AGENT_MODULE") == "probe_agent":
+        from . import probe
+
+        return Front(*probe.probing(read, rest_api.write))
+    return Front(read, rest_api.write)
 
 
 def streams(env: Environment, tasks: TaskService, on_end: Callable[[StreamReport, float], None]) -> Streams | None:
