@@ -101,6 +101,8 @@ def task_record(item: Attributes, traced: bool = False) -> TaskRecord:
     Strict, as :mod:`.reading` is. Raises anything for an item that is none of ours.
     """
     image = task_image(item)
+    if image.task["status"]["state"] != string(item, "state"):
+        raise ValueError("two states")  # no write would ever succeed
     return TaskRecord(
         task=image.task,
         owner=string(item, "owner"),

@@ -12,7 +12,7 @@ from ..core.ports import Conflict, Poison, TaskConfigs, UnreadableConfig
 from ..core.records import Held, PushConfig, TaskRecord
 from .clients import client, guarded
 from .items import Item, config_item, config_update, failures_attribute, held_attribute, n, push_config, s
-from .reading import log_unreadable
+from .reading import log_unreadable, named
 from .task_table import condition_failed, lost
 
 _FAILURE_FIELDS = "attempts, failingSince, nextAttemptAt, lastError, held"
@@ -74,8 +74,8 @@ class PushConfigTable:
                 readable.append(_read(item))
             except Poison as error:
                 log_unreadable(error, item)
-                key = item["taskId"]["S"], item["configId"]["S"]
-                unreadable.append(UnreadableConfig(*key, error.reason, item.get("incarnation")))
+                config_id = named(item, "configId")
+                unreadable.append(UnreadableConfig(task_id, config_id, error.reason, item.get("incarnation")))
         return TaskConfigs(readable, unreadable)
 
     @guarded
@@ -104,7 +104,8 @@ class PushConfigTable:
             )
             for item in answer["Responses"].get(self._table, []):
                 try:
-                    found[item["taskId"]["S"], item["configId"]["S"]] = _read(item)
+                    config = _read(item)
+                    found[config.task_id, config.config_id] = config
                 except Poison as error:
                     log_unreadable(error, item)
             pending = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", []) + pending[100:]
@@ -307,7 +308,7 @@ def _read(item: Item) -> PushConfig:
     try:
         return push_config(item)
     except Exception as error:
-        raise Poison(item["taskId"]["S"]) from error
+        raise Poison from error
 
 
 def _failure(failed: PushConfig) -> tuple[str, Item]:

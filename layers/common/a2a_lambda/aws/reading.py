@@ -145,7 +145,14 @@ def task_id_of(record: Any) -> str:
         raise Poison from error
 
 
+def named(item: Attributes, name: str) -> str:
+    """A key of an item that cannot be read. "" for what is none."""
+    value = item.get(name)
+    key = value.get("S") if isinstance(value, Mapping) else None
+    return key.encode("utf-8", "replace").decode() if isinstance(key, str) else ""
+
+
 def log_unreadable(error: Poison, item: Attributes) -> None:
     """An operator has to know which item a list left out."""
-    keys = {name: item[name].get("S") for name in ("taskId", "configId") if name in item}
+    keys = {name: named(item, name) for name in ("taskId", "configId") if name in item}
     _log.error("unreadable item: %s", dumps({**keys, "reason": error.reason}))

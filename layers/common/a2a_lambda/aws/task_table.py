@@ -71,7 +71,7 @@ class TaskTable:
         try:
             return task_record(item, self._traced)
         except Exception as error:
-            raise Poison(item["taskId"]["S"]) from error
+            raise Poison from error
 
     @guarded
     def update(self, record: TaskRecord) -> None:
@@ -181,7 +181,8 @@ class TaskTable:
             answer = client("dynamodb").batch_get_item(RequestItems=request)
             for item in answer["Responses"].get(self._table, []):
                 try:
-                    found[item["taskId"]["S"]] = self._record(item)
+                    record = self._record(item)
+                    found[record.task_id] = record
                 except Poison as error:
                     log_unreadable(error, item)
             pending = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", []) + pending[_BATCH:]

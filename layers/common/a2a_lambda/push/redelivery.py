@@ -10,7 +10,15 @@ from typing import Literal
 
 from ..core.blobs import Link, unlinked
 from ..core.model import timestamp
-from ..core.ports import Clock, DeadLetters, PushConfigStore, QueuedNotification, Unavailable, WaitingCounts
+from ..core.ports import (
+    Clock,
+    DeadLetters,
+    Poison,
+    PushConfigStore,
+    QueuedNotification,
+    Unavailable,
+    WaitingCounts,
+)
 from ..core.records import Held, PushConfig
 from . import schedule
 from .backlog import day_of
@@ -96,9 +104,7 @@ class Redeliverer:
 
     def _redeliver(self, message: QueuedNotification) -> Redelivery:
         config = self.configs.get(message.task_id, message.config_id)
-        if config is None or config.incarnation != message.incarnation:
-            return Redelivery("dropped")
-        if message.generation <= config.settled_through and not message.redrive:
+        if config is None or not _owed(config, message):
             return Redelivery("dropped")
         if message.refused_by == config.revision:
             return self._bury(config, message, _REFUSED, None)
@@ -188,6 +194,16 @@ class Redeliverer:
         """A message that an operator brought back kept others waiting, wherever the cursor is."""
         if message.redrive:
             self.configs.close(config, message.redrive)
+
+
+def _owed(config: PushConfig, message: QueuedNotification) -> bool:
+    """Whether the config has yet to receive the message. Raises :class:`Poison` for one that was never queued: the
+    cursor is raised before, and to deliver it would settle all up to there."""
+    if config.incarnation != message.incarnation:
+        return False
+    if message.generation > config.queued_through:
+        raise Poison
+    return message.generation > config.settled_through or bool(message.redrive)
 
 
 def _lane(request: Post, answers: list[Answer]) -> Lane:
