@@ -10,9 +10,10 @@ from time import monotonic
 
 from ..push.backlog import PER_OWNER, Backlog
 from ..settings import Environment
-from .clients import client, guarded
+from .clients import client, code_of, guarded
 from .items import n, s
 from .queues import SqsDeadLetters
+from .reading import Attributes
 
 _FRESH = 5.0
 """Seconds for which a count is taken for the present one."""
@@ -55,28 +56,46 @@ class WaitingCountTable:
                 KeyConditionExpression="taskId = :owner",
                 ExpressionAttributeValues={":owner": s(_key(owner))},
             )
-            count = sum(int(item["waiting"]["N"]) for item in answer["Items"] if "N" in item.get("waiting", {}))
+            count = sum(map(_waiting, answer["Items"]))
             self._remember(owner, count, self._clock())
         return max(0, count)
 
     @guarded
     def change(self, owner: str, day: str, by: int) -> None:
         """See :class:`~..ports.WaitingCounts`."""
-        client("dynamodb").update_item(
-            TableName=self._table,
-            Key={"taskId": s(_key(owner)), "configId": s(day)},
-            UpdateExpression="ADD waiting :by SET expiresAt = :end",
-            ExpressionAttributeValues={":by": n(by), ":end": n(_end(day))},
-        )
+        from botocore.exceptions import ClientError
+
+        try:
+            self._update("ADD waiting :by SET expiresAt = :end", owner, day, by)
+        except ClientError as error:
+            if code_of(error) != "ValidationException":
+                raise
+            # What is stored is no number; a count that begins anew is better than none.
+            self._update("SET waiting = :by, expiresAt = :end", owner, day, max(by, 0))
         if owner in self._known:
             count, read_at = self._known[owner]
             self._remember(owner, count + by, read_at)
+
+    def _update(self, expression: str, owner: str, day: str, by: int) -> None:
+        client("dynamodb").update_item(
+            TableName=self._table,
+            Key={"taskId": s(_key(owner)), "configId": s(day)},
+            UpdateExpression=expression,
+            ExpressionAttributeValues={":by": n(by), ":end": n(_end(day))},
+        )
 
     def _remember(self, owner: str, count: int, read_at: float) -> None:
         self._known[owner] = (count, read_at)
         self._known.move_to_end(owner)
         if len(self._known) > _OWNERS:
             self._known.popitem(last=False)
+
+
+def _waiting(item: Attributes) -> int:
+    try:
+        return int(item["waiting"]["N"])
+    except (KeyError, TypeError, ValueError):
+        return 0  # none of ours: it must not keep an owner's events from waiting
 
 
 def _key(owner: str) -> str:

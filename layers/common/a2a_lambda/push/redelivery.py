@@ -197,11 +197,13 @@ class Redeliverer:
 
 
 def _owed(config: PushConfig, message: QueuedNotification) -> bool:
-    """Whether the config has yet to receive the message. Raises :class:`Poison` for one that was never queued: the
-    cursor is raised before, and to deliver it would settle all up to there."""
+    """Whether the config has yet to receive the message. Raises :class:`Poison` for one that is none of ours, or
+    of a generation that was never queued: the cursor is raised before, and to deliver it would settle all up to
+    there."""
     if config.incarnation != message.incarnation:
         return False
-    if message.generation > config.queued_through:
+    unknown = message.generation > config.queued_through and not message.redrive
+    if unknown or message.owner not in ("", config.owner):
         raise Poison
     return message.generation > config.settled_through or bool(message.redrive)
 
