@@ -207,3 +207,11 @@ def test_a_function_has_concurrency_of_its_own_only_where_that_is_asked_for(func
         "Fn::If": [f"Limits{name.capitalize()}", {"Ref": parameter}, {"Ref": "AWS::NoValue"}]
     }
     assert template["Parameters"][parameter]["Default"] == ""
+
+
+def test_a_setting_that_is_written_out_is_a_text(functions):
+    """AWS makes texts of numbers, and the local AWS cannot start a function that has one."""
+    for name, properties in functions.items():
+        for setting, value in properties["Environment"]["Variables"].items():
+            chosen = value["Fn::If"][1:] if isinstance(value, dict) and "Fn::If" in value else [value]
+            assert not [each for each in chosen if isinstance(each, int | float)], f"{name} {setting}"
