@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stack import Stack
+from stack import Stack, environment
 
+ROOT = Path(__file__).parents[2]
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
@@ -50,3 +52,27 @@ def test_the_agent_in_the_readme_is_an_agent() -> None:
     module: dict[str, Any] = {}
     exec(compile(source, "greeter.py", "exec"), module)
     assert [step.name for step in module["agent"].steps] == ["think", "greet"]
+
+
+@pytest.mark.parametrize("how", ["--sigv4", "--bearer TOKEN"])
+def test_the_client_calls_a_deployed_stack_by_the_command_as_printed(
+    stack_with: Callable[..., Stack], how: str
+) -> None:
+    """With the stack's own URL, and its webhook on this machine in the place of a tunnel."""
+    stack = stack_with(AuthMode="IAM" if how == "--sigv4" else "NONE")
+    (printed,) = (block for block in blocks("bash") if block.startswith("make client URL="))
+    command = re.sub(r"URL=\S+", f"URL='{stack.endpoint}'", printed, count=1)
+    command = re.sub(r"--webhook-url \S+", "--listen 127.0.0.1:0", command).replace("--sigv4", how)
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=ROOT,
+        env=environment(stack.emulator),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "All checks passed."
