@@ -16,7 +16,7 @@ from moto import mock_aws
 from simulated_aws import DeadLetterQueue, FaultyConfigs, silence
 
 from a2a_lambda.core.records import PushConfig
-from a2a_lambda.push import delivery, notifier, redelivery, schedule
+from a2a_lambda.push import delivery, redelivery, schedule, settlement
 from a2a_lambda.testing.memory import MemoryPushConfigs
 
 SEEDS = (1, 2, 3, 4, 5, 6, 7, 8)
@@ -50,7 +50,7 @@ def the_cursor_is_not_raised(patch: Patch) -> None:
 
 def only_the_first_failed_event_is_queued(patch: Patch) -> None:
     whole = delivery.undelivered
-    patch.setattr(notifier, "undelivered", lambda sent, answers: whole(sent, answers)[:1])
+    patch.setattr(settlement, "undelivered", lambda sent, answers: whole(sent, answers)[:1])
 
 
 def what_is_given_up_is_thrown_away(patch: Patch) -> None:

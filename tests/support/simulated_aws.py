@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from a2a_lambda import observability
 from a2a_lambda.aws.items import s, task_item
 from a2a_lambda.aws.queues import deduplication, encode, group
 from a2a_lambda.core.model import dumps
-from a2a_lambda.core.ports import PushConfigStore, QueuedNotification, TaskConfigs, Unavailable
+from a2a_lambda.core.ports import Poison, PushConfigStore, QueuedNotification, TaskConfigs, Unavailable
 from a2a_lambda.core.records import PushConfig, TaskRecord
 from a2a_lambda.push import schedule
 from a2a_lambda.testing.memory import MemoryPushConfigs, MemoryTasks
@@ -187,6 +187,11 @@ class DeadLetterQueue:
         with self._world.port("queue"):
             self.messages.append((message, reason, self._world.now))
 
+    def send_all(self, messages: Sequence[QueuedNotification], reason: str) -> None:
+        """See :class:`a2a_lambda.core.ports.DeadLetters`."""
+        for message in messages:
+            self.send(message, reason)
+
 
 class FailureQueue:
     """The queue for what the notifier puts aside, by the records' ids."""
@@ -195,10 +200,14 @@ class FailureQueue:
         self._world = world
         self.ids: set[str] = set()
 
-    def send(self, record: dict[str, Any], reason: str) -> None:
+    def send(self, record: dict[str, Any], error: Poison) -> bool:
         """See :class:`a2a_lambda.aws.stream_failures.StreamFailures`."""
-        with self._world.port("queue"):
-            self.ids.add(record["eventID"])
+        try:
+            with self._world.port("queue"):
+                self.ids.add(record["eventID"])
+        except Unavailable:
+            return False
+        return True
 
 
 @contextmanager

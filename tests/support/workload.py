@@ -95,7 +95,7 @@ class Workload:
         task_id, owner = f"00000000-0000-4000-8000-{number:012x}", f"owner-{number % 7}"
         message: Message = {"messageId": f"m{number}", "role": "ROLE_USER", "parts": [{"text": "go"}]}
         record = TaskRecord(new_task(task_id, f"c{number}", message, simulation.now), owner, 1, "1.0", simulation.now)
-        inline = self._service.inline(owner, task_id, self._request(task_id, "inline"))
+        inline = self._service.inline(owner, task_id, self._request(task_id, "inline"), record.created_at)
         simulation.tasks.create(record, [inline])
         self.truth.writes[task_id], self.truth.owners[task_id] = [Write(0, True)], owner
         self._registered(inline, None, record)
