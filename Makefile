@@ -98,12 +98,9 @@ probe-stream: $(call installed,probe) ## how late a deployed stack's streams are
 	@if [ -z "$(URL)" ]; then echo 'usage: make probe-stream URL=https://… [PROBE="--sigv4" or PROBE="--bearer TOKEN"]' >&2; exit 2; fi
 	@$(call bin,probe)/python tools/probe_stream.py '$(URL)' $(PROBE)
 
-.PHONY: dead-letters redrive probe-stream
-dead-letters: $(call installed,local sam) ## what the local AWS has given up (TASK=… CONFIG=…)
-	@$(call bin,local)/python tools/dead_letters.py list $(if $(TASK),--task '$(TASK)') $(if $(CONFIG),--config '$(CONFIG)')
-
-redrive: $(call installed,local sam) ## bring it back, in order (TASK=… CONFIG=…)
-	@$(call bin,local)/python tools/dead_letters.py redrive $(if $(TASK),--task '$(TASK)') $(if $(CONFIG),--config '$(CONFIG)')
+.PHONY: ops probe-stream
+ops: $(call installed,ops) ## look at a stack and act on it: make ops DO="status" STACK=… (default: the one of make up)
+	@$(call bin,ops)/python -m ops $(if $(filter-out a2a,$(STACK)),--stack '$(STACK)') $(or $(DO),--help)
 
 # --------------------------------------------------------------------------------------------------------------- test it
 
@@ -169,7 +166,7 @@ build: $(call installed,sam) ## build for AWS, as plain `sam build` does: make b
 
 lock: .venvs/tools/.lock ## take the newest versions into requirements/*.txt and the layer
 	@$(call lock,requirements/layer.in,layers/common/requirements.txt)
-	@$(foreach name,uv demo local sam checkov dev compat frameworks ric probe,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
+	@$(foreach name,uv demo local ops sam checkov dev compat frameworks ric probe,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
 	@$(call lock,requirements/testbed.in,requirements/testbed.txt,3.12)
 
 	@$(MAKE) lock-agent UPGRADE=1
@@ -186,7 +183,7 @@ clean: ## stop the local AWS and remove all that make made
 
 # ---------------------------------------------------------------------------------------------------------- environments
 # One each for: dev (tests), sam (its pins hold others back), local (the emulator; functions run in it), demo (the client),
-# compat (the SDK of A2A 0.3), frameworks (for agents), ric (AWS's loop, to be measured), probe (HTTP/2), testbed (a conformance
+# ops (the operator's command), compat (the SDK of A2A 0.3), frameworks (for agents), ric (AWS's loop, to be measured), probe (HTTP/2), testbed (a conformance
 # kit), js (the JavaScript SDK).
 # uv installs them in seconds. Where it cannot be had, or cannot reach what pip is configured for, pip does it.
 

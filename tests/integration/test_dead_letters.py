@@ -1,16 +1,19 @@
-"""What is given up, as an operator sees it: on the real queues, with the commands behind `make`."""
+"""What is given up, as an operator sees it: on the real queues, with the command itself."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import dead_letters
+from emulator import ROOT
 from push_client import A2AClient
 from push_webhook import Receiver
-from stack import Stack
+from stack import Stack, environment
 
 STEPS = ["Step 1/3 complete", "Step 2/3 complete", "Step 3/3 complete", "All 3 steps complete"]
 
@@ -48,6 +51,14 @@ def until(done: Callable[[], bool]) -> None:
     raise AssertionError("never happened")
 
 
+def ops(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, as an operator runs it."""
+    command = [sys.executable, "-m", "ops", "--stack", stack.name, "--endpoint", stack.endpoint, *arguments]
+    return subprocess.run(
+        command, env=environment(stack.emulator), cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
 def test_what_a_dead_webhook_was_not_told_is_listed_and_comes_back_in_order(stack: Stack, client: A2AClient) -> None:
     with Receiver(port=0) as closed_again:
         url, port = closed_again.url, closed_again.port
@@ -60,24 +71,21 @@ def test_what_a_dead_webhook_was_not_told_is_listed_and_comes_back_in_order(stac
     until(lambda: client.get_task(task_id)["status"]["state"] == "completed")
     until(lambda: config["settledThrough"] == config["queuedThrough"] == "8")
 
-    listed = [dead_letters.run(stack, ["list", "--task", task_id], capture_output=True) for _ in range(2)]
-    *letters, count = listed[0].stdout.splitlines()
-    assert [(done.returncode, done.stderr) for done in listed] == [(0, "")] * 2
+    listed = [ops(stack, "--json", "dead", "list", "--task", task_id) for _ in range(2)]
+    assert [done.returncode for done in listed] == [0, 0]
     assert listed[0].stdout == listed[1].stdout
-    generations = [int(letter.split(".")[1]) for letter in letters]
-    assert generations[-4:] == [3, 5, 7, 8]
-    assert all("connect; given up at" in letter for letter in letters)
-    assert count == f"{len(letters)} dead letters"
+    letters = json.loads(listed[0].stdout)
+    assert [letter["event"].split(".")[0] for letter in letters][-4:] == ["3", "5", "7", "8"]
+    assert all("connect; given up at" in letter["reason"] for letter in letters)
 
-    other = dead_letters.run(stack, ["redrive", "--task", "another"], capture_output=True)
-    assert (other.returncode, other.stdout) == (0, f"{count}\n")
+    other = ops(stack, "dead", "redrive", "--task", "another")
+    assert (other.returncode, other.stdout) == (3, "")
 
     with Receiver(port=port) as back:
-        redriven = dead_letters.run(stack, ["redrive", "--task", task_id], capture_output=True)
-        assert (redriven.returncode, redriven.stderr) == (0, "")
-        assert [line.split("  ")[-1] for line in redriven.stdout.splitlines()] == ["redriven"] * len(letters) + [
-            "0 dead letters"
-        ]
+        redriven = ops(stack, "--json", "dead", "redrive", "--task", task_id)
+        assert redriven.returncode == 0, redriven.stderr
+        outcomes = [json.loads(line)["outcome"] for line in redriven.stdout.splitlines()]
+        assert outcomes == ["redriven"] * len(letters)
         texts: list[str] = []
         while not texts or texts[-1] != STEPS[-1]:
             push = back.next(60)

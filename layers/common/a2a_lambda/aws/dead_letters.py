@@ -22,8 +22,9 @@ class Letters:
 
     url: str
 
-    def read(self) -> Iterator[DeadLetter]:
-        """All letters; those of one config in the order in which they were given up. They are hidden meanwhile.
+    def batches(self) -> Iterator[list[DeadLetter]]:
+        """All letters; those of one config in the order in which they were given up. They are hidden meanwhile, all of
+        a batch at once: who stops half way releases them.
 
         Who takes longer than ``HELD`` sees the first ones come back. That is the end: the rest is for another call.
         """
@@ -31,8 +32,7 @@ class Letters:
         while entries := self._receive():
             fresh = [entry for entry in entries if entry["MessageId"] not in seen]
             seen |= {entry["MessageId"] for entry in fresh}
-            for entry in fresh:
-                yield _letter(entry)
+            yield [_letter(entry) for entry in fresh]
             if len(fresh) < len(entries):
                 return
 
@@ -52,9 +52,9 @@ class Letters:
 
     def release(self, letter: DeadLetter) -> None:
         """Let others see the letter again."""
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import BotoCoreError, ClientError
 
-        with suppress(ClientError):  # others see it already, or will in a moment
+        with suppress(BotoCoreError, ClientError):  # others see it already, or will in a moment
             client("sqs").change_message_visibility(
                 QueueUrl=self.url, ReceiptHandle=letter.receipt, VisibilityTimeout=0
             )
@@ -70,4 +70,4 @@ def _letter(entry: Any) -> DeadLetter:
         message = decode(entry["Body"])
     except Poison:
         message = None
-    return DeadLetter(entry["MessageId"], entry["ReceiptHandle"], reason, message)
+    return DeadLetter(entry["MessageId"], entry["ReceiptHandle"], reason, message, entry["Body"])

@@ -18,12 +18,13 @@ _MARK = "/"
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One letter. ``message`` is None for one that nobody can read."""
+    """One letter. ``message`` is None for one that nobody can read; ``body`` is what is in the queue."""
 
     message_id: str
     receipt: str
     reason: str
     message: QueuedNotification | None
+    body: str = ""
 
 
 def redrive(letter: DeadLetter, configs: PushConfigStore, queue: RedeliveryQueue) -> str:

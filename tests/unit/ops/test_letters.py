@@ -1,10 +1,16 @@
-"""The operator's tool, on moto: what was given up is shown, and brought back in order."""
+"""Dead letters by the operator's command, on moto: shown, brought back in order, put back whatever happens."""
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import re
+import signal
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import cloud
@@ -12,7 +18,6 @@ import pytest
 from deliveries import raising
 from scripted import ScriptedSender
 
-import dead_letters as command
 from a2a_lambda.aws import dead_letters as letters
 from a2a_lambda.aws.clients import client
 from a2a_lambda.aws.items import config_item
@@ -22,6 +27,8 @@ from a2a_lambda.core.ports import QueuedNotification
 from a2a_lambda.core.records import PushConfig
 from a2a_lambda.push.dead_letters import redriven_from
 from a2a_lambda.push.redelivery import Redeliverer
+from ops.__main__ import main
+from ops.stack import Stack
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -32,6 +39,15 @@ class World:
         self.queue = cloud.create_queue("RedeliveryQueue")
         self.table = cloud.create_table("PushConfigsTable")
         self.configs = PushConfigTable(self.table)
+        self.stack = Stack(
+            "s",
+            {
+                "DeadLetterQueueUrl": self.dead,
+                "RedeliveryQueueUrl": self.queue,
+                "PushConfigsTableName": self.table,
+                "TasksTableName": "none",
+            },
+        )
 
     def config(self, config_id: str, settled: int = 3, queued: int = 3) -> None:
         config = PushConfig(
@@ -56,16 +72,22 @@ class World:
             SqsDeadLetters(self.dead).send(message, "dns; given up")
 
     def run(self, what: str, *arguments: str) -> int:
-        places = ["--dead-letters", self.dead, "--queue", self.queue, "--configs", self.table]
-        return command.main([what, *places, *arguments])
+        return main(["--stack", "s", "--yes", "dead", what, *arguments])
 
     def waiting(self) -> list[QueuedNotification]:
         return [decode(message["Body"]) for message in cloud.messages(self.queue)]
 
 
 @pytest.fixture
-def world(aws: None) -> World:
-    return World()
+def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World()
+    monkeypatch.setattr("ops.stack.find", lambda *_: made.stack)
+    return made
+
+
+def shown_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The lines of the result, their columns two blanks apart."""
+    return [re.sub(r"  +", "  ", line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_the_list_shows_what_was_given_up_and_why_and_leaves_it(
@@ -76,12 +98,12 @@ def test_the_list_shows_what_was_given_up_and_why_and_leaves_it(
 
     for _ in range(2):
         assert world.run("list") == 0
-        shown = capsys.readouterr().out.splitlines()
+        heads, *shown = shown_lines(capsys)
+        assert heads == "TASK  WEBHOOK  EVENT  REASON"
         assert sorted(shown) == [
-            "3 dead letters",
-            "t.1.0.a  dns; given up",
-            "t.1.0.b  dns; given up",
-            "t.2.0.a  dns; given up",
+            "t  a  1.0  dns; given up",
+            "t  a  2.0  dns; given up",
+            "t  b  1.0  dns; given up",
         ]
 
 
@@ -126,14 +148,22 @@ def test_what_still_waits_is_not_overtaken(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("chosen", "back"),
-    [(("--config", "a"), {"a"}), (("--task", "t"), {"a", "b"}), (("--task", "other"), set())],
+    [
+        (("--webhook", "a"), {"a"}),
+        (("--task", "t"), {"a", "b"}),
+        (("--host", "h.example"), {"a", "b"}),
+        (("--host", "https://h.example"), {"a", "b"}),
+        (("--host", "other.example"), set()),
+        (("--task", "other"), set()),
+        (("--unreadable",), set()),
+    ],
 )
-def test_a_redrive_can_be_for_one_webhook(world: World, chosen: tuple[str, str], back: set[str]) -> None:
+def test_a_redrive_can_be_for_one_webhook_or_host(world: World, chosen: tuple[str, ...], back: set[str]) -> None:
     for config_id in ("a", "b"):
         world.config(config_id)
         world.bury(config_id, 1)
 
-    assert world.run("redrive", *chosen) == 0
+    assert world.run("redrive", *chosen) == (0 if back else 3)
 
     assert {message.config_id for message in world.waiting()} == back
     assert len(cloud.messages(world.dead)) == 2 - len(back)
@@ -164,7 +194,7 @@ def test_an_unreadable_letter_is_shown_and_left(world: World, capsys: pytest.Cap
     record = {"body": "?", "attributes": {"MessageGroupId": "g"}, "messageId": "m"}
     SqsDeadLetters(world.dead).send_unreadable(record, "unreadable")
 
-    assert world.run("redrive") == 0
+    assert world.run("redrive") == 1
 
     assert "unreadable" in capsys.readouterr().out
     assert len(cloud.messages(world.dead)) == 1
@@ -178,7 +208,7 @@ def test_a_letter_whose_webhook_cannot_be_read_is_shown_and_left(
     key = {"taskId": {"S": "t"}, "configId": {"S": "a"}}
     client("dynamodb").update_item(TableName=world.table, Key=key, UpdateExpression="REMOVE eventTypes")
 
-    assert world.run("redrive") == 0
+    assert world.run("redrive") == 1
 
     assert "unreadable webhook" in capsys.readouterr().out
     assert (world.waiting(), len(cloud.messages(world.dead))) == ([], 1)
@@ -195,16 +225,6 @@ def test_a_letter_that_is_given_up_again_within_minutes_is_kept_again(world: Wor
     assert len(cloud.messages(world.dead)) == 1
 
 
-def test_a_redrive_says_what_it_needs(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        command.main(["redrive", "--dead-letters", world.dead])
-    assert "needs --queue and --configs" in capsys.readouterr().err
-
-    with pytest.raises(SystemExit):
-        command.main(["list", "--queue", world.queue])
-    assert "needs --dead-letters" in capsys.readouterr().err
-
-
 def test_letters_that_come_back_before_all_are_read_are_shown_once(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,11 +234,7 @@ def test_letters_that_come_back_before_all_are_read_are_shown_once(
 
     assert world.run("list") == 0
 
-    assert capsys.readouterr().out.splitlines() == [
-        "t.1.0.a  dns; given up",
-        "t.2.0.a  dns; given up",
-        "2 dead letters",
-    ]
+    assert shown_lines(capsys)[1:] == ["t  a  1.0  dns; given up", "t  a  2.0  dns; given up"]
 
 
 def test_a_letter_whose_webhook_refuses_at_once_is_redriven_once(
@@ -235,12 +251,11 @@ def test_a_letter_whose_webhook_refuses_at_once_is_redriven_once(
 
     monkeypatch.setattr(SqsRedeliveryQueue, "send", refuse)
 
-    assert world.run("redrive") == 0
+    assert world.run("redrive") == 1
 
-    assert capsys.readouterr().out.splitlines() == [
-        "t.1.0.a  dns; given up  redriven",
-        "t.1.0.a  status 413; given up  given up again",
-        "1 dead letters",
+    assert shown_lines(capsys) == [
+        "t  a  1.0  https://h.example  dns; given up  redriven",
+        "t  a  1.0  https://h.example  status 413; given up  given up again",
     ]
 
 
@@ -290,8 +305,7 @@ def test_a_redrive_that_was_broken_off_can_be_repeated_within_minutes(
     monkeypatch.setattr(letters, "HELD", 0)
     with monkeypatch.context() as broken:
         broken.setattr(letters.Letters, "remove", raising(KeyboardInterrupt()))
-        with pytest.raises(KeyboardInterrupt):
-            world.run("redrive")
+        assert world.run("redrive") == 1
     assert deliver_all(world) == 1
 
     assert world.run("redrive") == 0
@@ -313,3 +327,130 @@ def test_each_redrive_of_a_letter_has_a_mark_of_its_own_that_names_the_letter(wo
     assert first.redrive != second.redrive
     assert redriven_from(first)
     assert redriven_from(replace(first, redrive="")) == ""
+
+
+# ------------------------------------------------------------------------------------------------- whatever interrupts
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_after_a_signal_what_was_begun_is_finished_and_the_rest_is_put_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    world.config("a", 5, 5)
+    world.bury("a", 1, 2, 3, 4, 5)
+    send = SqsRedeliveryQueue.send
+
+    def interrupted(queue: SqsRedeliveryQueue, messages: Any) -> frozenset[tuple[str, str]]:
+        os.kill(os.getpid(), number)
+        return send(queue, messages)
+
+    monkeypatch.setattr(SqsRedeliveryQueue, "send", interrupted)
+    before = signal.getsignal(number)
+
+    assert world.run("redrive") == 1
+
+    assert [message.generation for message in world.waiting()] == [1]
+    assert len(cloud.messages(world.dead)) == 4, "all of them can be received at once"
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: interrupted: what was shown is done")
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize("what", ["list", "redrive", "drop"])
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), RuntimeError("a defect"), BrokenPipeError()])
+def test_whatever_breaks_off_the_showing_the_letters_are_put_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, what: str, fault: BaseException
+) -> None:
+    world.config("a", 5, 5)
+    world.bury("a", 1, 2, 3)
+    monkeypatch.setattr("ops.output.Output.line", raising(fault))
+
+    assert world.run(what) == 1
+
+    left = len(cloud.messages(world.dead))
+    assert left == (3 if what == "list" else 2)
+    assert left + len(world.waiting()) == (3 if what != "drop" else 2)
+
+
+def test_a_letter_that_cannot_be_removed_after_its_redrive_is_put_back_and_not_lost(world: World) -> None:
+    world.config("a")
+    world.bury("a", 1, 2)
+
+    with cloud.outage("sqs", "DeleteMessage"):
+        assert world.run("redrive") == 2
+
+    assert len(cloud.messages(world.dead)) == 2
+    assert len(world.waiting()) == 1
+
+
+def test_a_table_that_does_not_answer_leaves_all_letters(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.config("a")
+    world.bury("a", 1, 2)
+
+    with cloud.outage("dynamodb", "GetItem", code="ThrottlingException"):
+        assert world.run("redrive") == 1
+
+    assert len(cloud.messages(world.dead)) == 2
+    assert capsys.readouterr().err == "error: AWS did not answer in time, or throttles: try again in a minute\n"
+
+
+# ------------------------------------------------------------------------------------------------------- drop, export
+
+
+def test_dropped_letters_are_gone_and_the_others_stay(world: World) -> None:
+    world.bury("a", 1)
+    world.bury("b", 1)
+
+    assert world.run("drop", "--webhook", "a") == 0
+
+    assert [decode(each["Body"]).config_id for each in cloud.messages(world.dead)] == ["b"]
+
+
+@pytest.mark.parametrize("what", ["redrive", "drop"])
+def test_nothing_is_done_to_all_letters_without_a_yes(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    world.config("a")
+    world.bury("a", 1)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y"))
+
+    assert main(["--stack", "s", "dead", what]) == 2
+
+    assert "say --yes" in capsys.readouterr().err
+    assert len(cloud.messages(world.dead)) == 1
+
+
+def test_an_export_has_each_letter_whole_for_its_owner_only_and_leaves_it(world: World, tmp_path: Path) -> None:
+    world.bury("a", 1, 2)
+    SqsDeadLetters(world.dead).send_unreadable(
+        {"body": "?", "attributes": {"MessageGroupId": "g"}, "messageId": "m"}, "unreadable"
+    )
+    place = tmp_path / "letters.jsonl"
+
+    assert world.run("export", str(place)) == 0
+
+    exported = [json.loads(line) for line in place.read_text().splitlines()]
+    assert sorted(each["body"] == "?" for each in exported) == [False, False, True]
+    assert [each["message"]["generation"] for each in exported if each["message"]] == [1, 2]
+    assert place.stat().st_mode & 0o077 == 0
+    assert len(cloud.messages(world.dead)) == 3
+
+
+def test_an_export_overwrites_nothing(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "letters.jsonl"
+    place.write_text("mine")
+
+    assert world.run("export", str(place)) == 2
+
+    assert place.read_text() == "mine"
+    assert "there already" in capsys.readouterr().err
+
+
+def test_a_bounded_list_says_how_many_there_are(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.bury("a", 1, 2, 3)
+
+    assert world.run("list", "--limit", "2") == 0
+
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 3
+    assert "3 dead letters in all" in shown.err
+    assert len(cloud.messages(world.dead)) == 3
