@@ -93,3 +93,17 @@ def test_a_table_that_does_not_answer_is_unavailable(counts: WaitingCountTable) 
         counts.of("alice")
     with cloud.outage("dynamodb", "UpdateItem"), pytest.raises(Unavailable):
         counts.change("alice", DAY, 1)
+
+
+@pytest.mark.parametrize("stored", [{"S": "many"}, {"L": []}, {"BOOL": True}])
+def test_a_count_that_is_no_number_is_none_and_begins_anew(
+    stack: CloudStack, counts: WaitingCountTable, clock: Seconds, stored: dict[str, object]
+) -> None:
+    counts.change("alice", DAY, 5)
+    (item,) = cloud.items(stack.configs_table)
+    cloud.client("dynamodb").put_item(TableName=stack.configs_table, Item={**item, "waiting": stored})
+    clock.now = 6.0
+    assert counts.of("alice") == 0
+    counts.change("alice", DAY, 2)
+    clock.now = 12.0
+    assert counts.of("alice") == 2
