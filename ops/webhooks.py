@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from a2a_lambda.aws.items import push_config
+from a2a_lambda.aws.waiting_counts import PREFIX as COUNTS
 from a2a_lambda.core.model import timestamp
 from a2a_lambda.core.ports import Poison
 from a2a_lambda.core.records import PushConfig
@@ -115,6 +116,8 @@ def _stamp(moment: datetime | None) -> str:
 
 def _rows(items: Iterable[Any], now: datetime) -> Iterator[Json]:
     for item in items:
+        if str(item.get("taskId", {}).get("S", "")).startswith(COUNTS):
+            continue  # how much waits for an owner: no webhook
         try:
             config = push_config(item)
         except Exception:  # noqa: BLE001 - whatever is stored, the others are shown
