@@ -34,18 +34,28 @@ class A2AError(Exception):
         self.violations = tuple(violations)
 
 
-class ParseError(A2AError):
+class _InvalidArgument(A2AError):
+    """What the client sent is wrong, whatever the state of things."""
+
+    http_status, grpc_status = 400, "INVALID_ARGUMENT"
+
+
+class _FailedPrecondition(A2AError):
+    """What the client asks for is right, and cannot be had here or now."""
+
+    http_status, grpc_status = 400, "FAILED_PRECONDITION"
+
+
+class ParseError(_InvalidArgument):
     """The body is not JSON."""
 
-    code, reason, http_status = -32700, "PARSE_ERROR", 400
-    grpc_status, text = "INVALID_ARGUMENT", "Invalid JSON payload"
+    code, reason, text = -32700, "PARSE_ERROR", "Invalid JSON payload"
 
 
-class InvalidRequest(A2AError):
+class InvalidRequest(_InvalidArgument):
     """The JSON is not a JSON-RPC request."""
 
-    code, reason, http_status = -32600, "INVALID_REQUEST", 400
-    grpc_status, text = "INVALID_ARGUMENT", "Request payload validation error"
+    code, reason, text = -32600, "INVALID_REQUEST", "Request payload validation error"
 
 
 class MethodNotFound(A2AError):
@@ -55,11 +65,10 @@ class MethodNotFound(A2AError):
     grpc_status, text = "NOT_FOUND", "Method not found"
 
 
-class InvalidParams(A2AError):
+class InvalidParams(_InvalidArgument):
     """The parameters of a known method are wrong; ``violations`` says which."""
 
-    code, reason, http_status = -32602, "INVALID_PARAMS", 400
-    grpc_status, text = "INVALID_ARGUMENT", "Invalid parameters"
+    code, reason, text = -32602, "INVALID_PARAMS", "Invalid parameters"
 
     @classmethod
     def of(cls, field: str, description: str) -> InvalidParams:
@@ -84,32 +93,28 @@ class PushConfigNotFound(TaskNotFound):
     text = "Push notification config not found"
 
 
-class TaskNotCancelable(A2AError):
+class TaskNotCancelable(_FailedPrecondition):
     """The task has already ended."""
 
-    code, reason, http_status = -32002, "TASK_NOT_CANCELABLE", 400
-    grpc_status, text = "FAILED_PRECONDITION", "Task cannot be canceled"
+    code, reason, text = -32002, "TASK_NOT_CANCELABLE", "Task cannot be canceled"
 
 
-class PushNotificationNotSupported(A2AError):
+class PushNotificationNotSupported(_FailedPrecondition):
     """The agent card says ``pushNotifications: false``."""
 
-    code, reason, http_status = -32003, "PUSH_NOTIFICATION_NOT_SUPPORTED", 400
-    grpc_status, text = "FAILED_PRECONDITION", "Push notifications are not supported"
+    code, reason, text = -32003, "PUSH_NOTIFICATION_NOT_SUPPORTED", "Push notifications are not supported"
 
 
-class UnsupportedOperation(A2AError):
+class UnsupportedOperation(_FailedPrecondition):
     """The method exists, but not for this agent or this task."""
 
-    code, reason, http_status = -32004, "UNSUPPORTED_OPERATION", 400
-    grpc_status, text = "FAILED_PRECONDITION", "This operation is not supported"
+    code, reason, text = -32004, "UNSUPPORTED_OPERATION", "This operation is not supported"
 
 
-class ContentTypeNotSupported(A2AError):
+class ContentTypeNotSupported(_InvalidArgument):
     """The request, or one of its parts, has a media type that the agent does not take."""
 
-    code, reason, http_status = -32005, "CONTENT_TYPE_NOT_SUPPORTED", 400
-    grpc_status, text = "INVALID_ARGUMENT", "Content type not supported"
+    code, reason, text = -32005, "CONTENT_TYPE_NOT_SUPPORTED", "Content type not supported"
 
 
 class UnsupportedMediaType(ContentTypeNotSupported):
@@ -125,22 +130,19 @@ class InvalidAgentResponse(A2AError):
     grpc_status, text = "INTERNAL", "The agent gave an invalid response"
 
 
-class ExtendedCardNotConfigured(A2AError):
+class ExtendedCardNotConfigured(_FailedPrecondition):
     """The agent declares an extended card but has none."""
 
-    code, reason, http_status = -32007, "EXTENDED_AGENT_CARD_NOT_CONFIGURED", 400
-    grpc_status, text = "FAILED_PRECONDITION", "No extended agent card"
+    code, reason, text = -32007, "EXTENDED_AGENT_CARD_NOT_CONFIGURED", "No extended agent card"
 
 
-class ExtensionSupportRequired(A2AError):
+class ExtensionSupportRequired(_FailedPrecondition):
     """The client did not declare an extension that the agent requires."""
 
-    code, reason, http_status = -32008, "EXTENSION_SUPPORT_REQUIRED", 400
-    grpc_status, text = "FAILED_PRECONDITION", "A required extension is missing"
+    code, reason, text = -32008, "EXTENSION_SUPPORT_REQUIRED", "A required extension is missing"
 
 
-class VersionNotSupported(A2AError):
+class VersionNotSupported(_FailedPrecondition):
     """The ``A2A-Version`` is unknown, or does not have the method."""
 
-    code, reason, http_status = -32009, "VERSION_NOT_SUPPORTED", 400
-    grpc_status, text = "FAILED_PRECONDITION", "A2A version not supported"
+    code, reason, text = -32009, "VERSION_NOT_SUPPORTED", "A2A version not supported"

@@ -56,6 +56,12 @@ def require_streaming(method: Method, streaming: bool) -> None:
         raise UnsupportedOperation("This agent does not stream: its card says so")
 
 
+def operation_of(method: Method, params: dict[str, Any], request: HttpRequest, *, streaming: bool) -> Request:
+    """What a request for this method asks for. Raises the errors of its parameters, and :func:`require_streaming`'s."""
+    require_streaming(method, streaming)
+    return in_request(method.read(params), request)
+
+
 def unsupported_version(supported: frozenset[str]) -> VersionNotSupported:
     """The error that names what would have done."""
     return VersionNotSupported(f"This belongs to A2A version {', '.join(sorted(supported))}: send it as A2A-Version")

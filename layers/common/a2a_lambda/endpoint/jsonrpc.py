@@ -13,10 +13,9 @@ from .binding import (
     DEFAULT_VERSION,
     Exchange,
     error_details,
-    in_request,
     named_task,
+    operation_of,
     require_json,
-    require_streaming,
     unsupported_version,
     version_of,
     with_delivery_status,
@@ -51,8 +50,7 @@ class JsonRpc:
             call_id = _id(envelope)
             method_name, params = _call(envelope)
             method = self._method(method_name, version_of(request))
-            require_streaming(method, self._streaming)
-            operation = in_request(method.read(params), request)
+            operation = operation_of(method, params, request, streaming=self._streaming)
             task_id = named_task(operation)
             answer = self._execute(request.owner, operation)
             if isinstance(answer, Stream):
@@ -61,17 +59,16 @@ class JsonRpc:
             task_id = task_id or _task_id(answer)
             return Exchange(json_response({"jsonrpc": "2.0", "id": call_id, "result": result}), method_name, task_id)
         except A2AError as error:
-            response = _error_response(call_id, error)
-            if method is not None and _in_stream(method, request, error):
-                response = _as_event(response)
-            return Exchange(response, _known(method_name, self._methods), task_id, error)
+            return Exchange(_refusal(call_id, error, method, request), self._known(method_name), task_id, error)
         except Exception as fault:  # noqa: BLE001
             # The rim of the system: whatever failed, the client gets an answer, and no internals with it.
             internal = InternalError()
-            response = _error_response(call_id, internal)
-            if method is not None and _in_stream(method, request, internal):
-                response = _as_event(response)
-            return Exchange(response, _known(method_name, self._methods), task_id, internal, fault)
+            response = _refusal(call_id, internal, method, request)
+            return Exchange(response, self._known(method_name), task_id, internal, fault)
+
+    def _known(self, name: str) -> str:
+        """A method's name for the log: only if it is one of ours, since the client may send anything."""
+        return name if name in self._methods else ""
 
     def _method(self, name: str, version: str | None) -> Method:
         """The method of this name in the dialect that is meant.
@@ -95,8 +92,10 @@ def error_object(error: A2AError) -> dict[str, Any]:
     return {"code": error.code, "message": str(error), "data": error_details(error)}
 
 
-def _error_response(call_id: Any, error: A2AError) -> HttpResponse:
-    return json_response({"jsonrpc": "2.0", "id": call_id, "error": error_object(error)})
+def _refusal(call_id: Any, error: A2AError, method: Method | None, request: HttpRequest) -> HttpResponse:
+    """The error as a response, in the only event of a stream where the client looks for it there."""
+    response = json_response({"jsonrpc": "2.0", "id": call_id, "error": error_object(error)})
+    return _as_event(response) if method is not None and _in_stream(method, request, error) else response
 
 
 def _event_stream(call_id: Any, method: Method, stream: Stream) -> EventStream:
@@ -146,8 +145,3 @@ def _call(envelope: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _task_id(answer: Any) -> str:
     return str(answer.get("id", "")) if isinstance(answer, dict) else ""
-
-
-def _known(name: str, methods: Iterable[str]) -> str:
-    """A method's name for the log: only if it is one of ours, since the client may send anything."""
-    return name if name in methods else ""

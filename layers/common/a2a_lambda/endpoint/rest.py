@@ -15,10 +15,9 @@ from .binding import (
     DEFAULT_VERSION,
     Exchange,
     error_details,
-    in_request,
     named_task,
+    operation_of,
     require_json,
-    require_streaming,
     unsupported_version,
     version_of,
     with_delivery_status,
@@ -63,8 +62,8 @@ class Rest:
             if (version_of(request) or DEFAULT_VERSION) not in self._dialect.versions:
                 raise unsupported_version(self._dialect.versions)
             method = self._dialect.methods[name]
-            require_streaming(method, self._streaming)
-            operation = in_request(method.read({**_parameters(request), **inserted}), request)
+            parameters = {**_parameters(request), **inserted}
+            operation = operation_of(method, parameters, request, streaming=self._streaming)
             task_id = named_task(operation)
             answer = self._execute(request.owner, operation)
             if isinstance(answer, Stream):
