@@ -160,9 +160,9 @@ def _order_kept(pushes: Sequence[Push]) -> tuple[bool, str]:
         return False, "nothing to judge"
     places = [push.place for push in pushes]
     if None not in places:
-        told = [f"{generation}" for generation, _ in filter(None, places)]
+        generations = [f"{generation}" for generation, _ in filter(None, places)]
         broken = any(later <= earlier for earlier, later in pairwise(filter(None, places)))
-        return not broken, f"generations {', '.join(told)}"
+        return not broken, f"generations {', '.join(generations)}"
     times = [push.written for push in pushes]
     if None in times:
         return False, "neither webhook-id nor status.timestamp tells the order"
@@ -215,7 +215,7 @@ def run_demo(
 ) -> Report:
     """Runs the scenario once against a receiver that is listening; `say` gets each line of output.
 
-    `webhook_url` is what the agent is told to call (default: the receiver's own URL); `timeout` bounds the seconds
+    `webhook_url` is the URL that is registered (default: the receiver's own); `timeout` bounds the seconds
     from the send to the final push; `steps` as in `Report`; `message` is what is sent, `answers` are what the agent's
     questions are answered with; with `stream` it is watched as well. A missing final push is a verdict of the report;
     raises DemoError when the scenario cannot go on. Either way no config is left behind, as far as the agent answers.
@@ -319,7 +319,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--url", required=True, help="the agent's endpoint, which takes POST / and GET /agentCard")
     parser.add_argument(
         "--webhook-url",
-        help="what the agent is told to call (default: the receiver's own URL); for an "
+        help="the URL that is registered (default: the receiver's own); for an "
         "agent on AWS the public https URL of a tunnel to --listen, path /webhook",
     )
     parser.add_argument(

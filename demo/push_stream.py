@@ -30,7 +30,7 @@ class TaskStream:
         self._failure: DemoError | None = None
 
     def begin(self, text: str, timeout: float = 30.0) -> dict[str, Any]:
-        """The task as the first event tells it: `id` and `status`. Raises DemoError."""
+        """The task in the first event: `id` and `status`. Raises DemoError."""
         threading.Thread(target=self._run, args=(text,), daemon=True).start()
         try:
             first = self._first.get(timeout=timeout)
@@ -62,7 +62,7 @@ class TaskStream:
             self._ended.set()
 
     def _follow(self, method: str, params: dict[str, Any]) -> str:
-        """The last state that one stream tells."""
+        """The last state in one stream."""
         state = ""
         for result in events_of(self._client.stream(method, params)):
             state = state_of(result) if "status" in result else state

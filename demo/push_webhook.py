@@ -36,7 +36,7 @@ class Push:
 
     @property
     def task_id(self) -> str:
-        """The task that it tells of; "" if it does not say."""
+        """The id of its task; "" if it has none."""
         return str(self.payload.get("taskId", ""))
 
     @property
@@ -117,7 +117,7 @@ def as_push(body: bytes, webhook_id: str) -> Push:
 class Receiver:
     """The webhook as a context manager: answers 200 at once and queues each POST as a `Push`.
 
-    `port` 0 takes a free one; `url` is what the agent is told to call. Raises DemoError if it cannot listen.
+    `port` 0 takes a free one; `url` is what to register. Raises DemoError if it cannot listen.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 9293, path: str = "/webhook") -> None:

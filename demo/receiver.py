@@ -61,8 +61,8 @@ class Arrival:
 def line(arrival: Arrival) -> str:
     """What a person is shown of it. Nothing of a push that is refused: it may be a stranger's."""
     shown = f"  {describe(arrival.body)}" if arrival.taken else ""
-    told = f"{arrival.headers.get('webhook-id', '-')}{shown}  ({arrival.status or 'no answer'}: {arrival.text})"
-    return f"{arrival.moment.astimezone():%H:%M:%S.%f}"[:-3] + "  " + plain(told.removesuffix("  (200: ok)"))
+    text = f"{arrival.headers.get('webhook-id', '-')}{shown}  ({arrival.status or 'no answer'}: {arrival.text})"
+    return f"{arrival.moment.astimezone():%H:%M:%S.%f}"[:-3] + "  " + plain(text.removesuffix("  (200: ok)"))
 
 
 def describe(body: bytes) -> str:

@@ -124,12 +124,12 @@ class Smoke:
         say(f"  {'PASS' if passed else 'FAIL'}  {name:<34}{printable(detail, 300)}")
 
     def left_out(self, name: str, why: str) -> None:
-        """What this stack cannot show is said, and counts for nothing."""
+        """Report a check that this stack cannot run; it neither passes nor fails."""
         say(f"  ----  {name:<34}{why}")
 
     @contextlib.contextmanager
     def scenario(self, title: str) -> Iterator[None]:
-        """A scenario that breaks off has failed, and the others go on."""
+        """Report an error of a scenario as a failed check, so that the others still run."""
         say(title)
         try:
             yield
@@ -179,7 +179,7 @@ class Smoke:
             self.left_out("Stream tells the same", "Streaming=false")
 
     def aborted(self) -> None:
-        """An execution that ends past every catch takes its task along: the rule tells the caretaker."""
+        """An execution that ends outside every Catch fails its task: the rule invokes the caretaker."""
         if self.stack.parameters.get("WorkflowType") == "EXPRESS":
             self.left_out("Its task fails", "Express executions cannot be stopped")
             return
@@ -203,8 +203,10 @@ class Smoke:
                 break
         state = state_of(self.client.get_task(task["id"]))
         self.check("Its task fails", state == "failed", f"tasks/get says {state}")
-        told = last is not None and last.final and last.state == "failed"
-        self.check("Its webhook is told", told, f"the last push says {last.state if last else 'nothing: none came'}")
+        notified = last is not None and last.final and last.state == "failed"
+        self.check(
+            "Its webhook is notified", notified, f"the last push says {last.state if last else 'nothing: none came'}"
+        )
 
     def large(self) -> None:
         """A result that does not fit into an item comes as a link that anybody may follow for a while."""
