@@ -6,6 +6,7 @@ interpreter. Milliseconds of this machine; the ratios carry over to Lambda. The 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import statistics
@@ -30,6 +31,10 @@ WATCHED = (
     "cryptography",
     "requests",
 )
+FRAMEWORKS = {"a2a", "google", "strands", "pydantic_ai", "langgraph", "langchain_core", "openai", "httpx"}
+MOST_FOR_ADAPTER = 30
+"""Milliseconds."""
+
 LINE = re.compile(r"import time:\s*(\d+) \|\s*(\d+) \|( *)(\S+)")
 
 
@@ -69,6 +74,32 @@ def report(function: str) -> None:
         print(f"  {total / 1000:8.1f} ms  {'  ' * max(0, depth - 1)}{name}")
 
 
+def report_adapter() -> None:
+    """What an agent of the SDK's executor costs rpc beside the push agent: CPU, the best of several."""
+    push, adapter = (min(agent_cpu(module)[0] for _ in range(RUNS)) for module in ("push_agent", "adapter_agent"))
+    frameworks = FRAMEWORKS & agent_cpu("adapter_agent")[1]
+    print(
+        f"\nrpc with an executor of the official SDK: {adapter - push:+.0f} ms of CPU beside the push agent's {push:.0f}"
+    )
+    print(f"  loaded: {', '.join(sorted(frameworks)) or 'no framework'}")
+    if adapter - push > MOST_FOR_ADAPTER or frameworks:
+        sys.exit(f"error: at most {MOST_FOR_ADAPTER} ms more and no framework are expected")
+
+
+def agent_cpu(module: str) -> tuple[float, set[str]]:
+    """Milliseconds of CPU of a fresh interpreter for rpc's app and the agent's module, and the modules by then."""
+    code = (
+        f"import time, sys, json; began = time.process_time(); import app, {module}; "
+        "print(json.dumps([1000 * (time.process_time() - began), [*sys.modules]]))"
+    )
+    variables = environment("rpc")
+    variables["PYTHONPATH"] += f"{os.pathsep}{Path(__file__).parent}"
+    done = subprocess.run([sys.executable, "-c", code], env=variables, check=True, capture_output=True, text=True)
+    cpu, modules = json.loads(done.stdout)
+    return cpu, set(modules)
+
+
 if __name__ == "__main__":
     for each in FUNCTIONS:
         report(each)
+    report_adapter()
