@@ -78,9 +78,7 @@ def report_adapter() -> None:
     """What an agent of the SDK's executor costs rpc beside the push agent: CPU, the best of several."""
     push, adapter = (min(agent_cpu(module)[0] for _ in range(RUNS)) for module in ("push_agent", "adapter_agent"))
     frameworks = FRAMEWORKS & agent_cpu("adapter_agent")[1]
-    print(
-        f"\nrpc with an executor of the official SDK: {adapter - push:+.0f} ms of CPU beside the push agent's {push:.0f}"
-    )
+    print(f"\nrpc with an executor of the SDK: {adapter - push:+.0f} ms of CPU beside the push agent's {push:.0f}")
     print(f"  loaded: {', '.join(sorted(frameworks)) or 'no framework'}")
     if adapter - push > MOST_FOR_ADAPTER or frameworks:
         sys.exit(f"error: at most {MOST_FOR_ADAPTER} ms more and no framework are expected")
