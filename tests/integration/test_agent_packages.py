@@ -20,6 +20,9 @@ def layers(tmp_path: Path) -> Path:
     """A copy of the layers, whose agents name one package."""
     copy = shutil.copytree(ROOT / "layers", tmp_path / "layers", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    (tmp_path / "tools").mkdir()
+    for name in ("tools/check_samconfig.py", "samconfig.toml"):  # the build asks whether sam deploys what it builds
+        shutil.copy(ROOT / name, tmp_path / name)
     (copy / "agents" / "requirements.in").write_text("pydantic-settings\n")
     return copy
 
