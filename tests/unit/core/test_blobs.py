@@ -13,7 +13,7 @@ from a2a_lambda.agent import Agent
 from a2a_lambda.agent.execution import Executor
 from a2a_lambda.aws.bucket import Bucket
 from a2a_lambda.aws.clients import client
-from a2a_lambda.core.blobs import MAX_INLINE, PREFIX, in_answer, in_task, in_text
+from a2a_lambda.core.blobs import MAX_INLINE, PREFIX, in_answer, in_task, in_text, size_with_links
 from a2a_lambda.core.changes import changes
 from a2a_lambda.core.lifecycle import new_task
 from a2a_lambda.core.model import Task, TaskState
@@ -26,6 +26,7 @@ from a2a_lambda.testing import run_agent
 from a2a_lambda.testing.memory import MemoryBlobs, MemoryTasks, VirtualTime
 
 TASK = "11111111-1111-4111-8111-111111111111"
+MESSAGE: Any = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "hello"}]}
 OTHER = "22222222-2222-4222-8222-222222222222"
 LARGE = "x" * (MAX_INLINE + 1)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -165,3 +166,20 @@ def test_the_bucket_keeps_a_content_and_links_to_it(aws):
     url = bucket.link("task/digest")
     assert "task/digest" in url
     assert "X-Amz-Expires=43200" in url
+
+
+def test_a_task_is_measured_as_it_goes_out_with_its_links_but_none_is_made() -> None:
+    link = "https://bucket.s3.eu-central-1.amazonaws.com/{}?X-Amz-Security-Token=" + "t" * 1_200
+    reference = f"{PREFIX}{TASK}/{'0' * 64}"
+    artifacts: Any = [{"artifactId": "a", "parts": [{"url": reference}] * 40}]
+    task: Task = {**new_task(TASK, "c", MESSAGE, NOW), "artifacts": artifacts}
+    sent = len(json.dumps(in_task(task, link.format), ensure_ascii=False).encode())
+    assert sent <= size_with_links(task) <= 3 * sent
+    without: Task = {**task, "artifacts": []}
+    assert size_with_links(without) < 1_000
+
+
+def test_another_task_s_reference_counts_as_the_text_that_it_stays() -> None:
+    artifacts: Any = [{"artifactId": "a", "parts": [{"url": f"{PREFIX}{OTHER}/{'0' * 64}"}] * 40}]
+    task: Task = {**new_task(TASK, "c", MESSAGE, NOW), "artifacts": artifacts}
+    assert size_with_links(task) < 10_000

@@ -13,6 +13,7 @@ from callers import BOB
 from harness import Stack
 from memory_stack import MemoryStack
 
+from a2a_lambda.core.blobs import PREFIX
 from a2a_lambda.core.lifecycle import with_artifact, with_message
 from a2a_lambda.core.model import Message, Part
 
@@ -187,6 +188,18 @@ def test_no_page_outgrows_the_answer_of_a_function(memory: MemoryStack, characte
         if not token:
             break
     assert listed == created
+
+
+def test_a_page_is_measured_with_its_links(memory: MemoryStack) -> None:
+    """Each of these tasks has 9 kB of references, and goes out with 130 kB of links."""
+    created = sent(memory, 60)
+    for task_id in created:
+        record = memory.stored(task_id)
+        parts: list[Part] = [{"url": f"{PREFIX}{task_id}/{'0' * 64}"}] * 80
+        memory.tasks.update(record.next(with_artifact(record.task, {"artifactId": "a", "parts": parts})))
+    answer = memory.call("ListTasks", {"pageSize": 100, "includeArtifacts": True})
+    assert 10 <= len(answer["tasks"]) < 30
+    assert answer["nextPageToken"]
 
 
 def test_what_is_not_asked_for_takes_no_room(memory: MemoryStack) -> None:

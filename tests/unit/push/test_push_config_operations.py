@@ -358,3 +358,30 @@ def test_the_legacy_get_prefers_the_config_that_its_own_set_makes(stack: Stack, 
 def test_the_legacy_methods_do_not_find_an_unknown_task(stack: Stack, method: str) -> None:
     params = {"id": UNKNOWN_TASK, "config": {"webhookUrl": WEBHOOK}}
     assert stack.code(f"tasks/pushNotification/{method}", params, version=None) == -32001
+
+
+def test_registrations_at_the_same_time_do_not_exceed_the_number_of_configs(memory: MemoryStack) -> None:
+    """Each has counted before the other one was there."""
+    task_id = memory.send()["id"]
+    for number in range(MAX_CONFIGS - 1):
+        memory.register(task_id, id=f"c{number}")
+    register = memory.configs.register
+
+    def first_the_other(config: Any, *rest: Any) -> None:
+        memory.configs.register = register  # type: ignore[method-assign]
+        memory.register(task_id, id="other")
+        register(config, *rest)
+
+    memory.configs.register = first_the_other  # type: ignore[method-assign]
+    assert memory.code("CreateTaskPushNotificationConfig", {"taskId": task_id, "url": WEBHOOK, "id": "late"}) == -32602
+    known = [config.config_id for config in memory.configs.of_task(task_id)]
+    assert len(known) == MAX_CONFIGS
+    assert "late" not in known
+
+
+def test_a_config_that_is_set_again_is_not_counted_once_more(memory: MemoryStack) -> None:
+    task_id = memory.send()["id"]
+    for number in range(MAX_CONFIGS):
+        memory.register(task_id, id=f"c{number}")
+    memory.register(task_id, f"{WEBHOOK}/again", id="c0")
+    assert len(memory.configs.of_task(task_id)) == MAX_CONFIGS

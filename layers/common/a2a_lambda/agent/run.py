@@ -230,7 +230,8 @@ class StepRun:
         appended = {artifact["artifactId"] for artifact, append, _ in change.artifacts if append}
         # A value may come in two chunks.
         self.watched.check([each for each in task.get("artifacts", []) if each["artifactId"] in appended])
-        size = len(dumps([task, cursor.bases] if cursor.bases else task).encode())
+        beside = [cursor.bases, sorted(open_artifacts), sorted(appended)]
+        size = len(dumps([task, *(each for each in beside if each)]).encode())
         if size > MAX_DOCUMENT and change.state is not TaskState.FAILED:
             raise AgentError(f"the task would have {size} bytes, {MAX_DOCUMENT} are possible: link what is large")
         return before.next(

@@ -24,6 +24,9 @@ MAX_INLINE = 32_000
 
 PREFIX = "a2a-blob:"
 
+MAX_LINK = 2_000
+"""Bytes by which a link is longer than its reference, at most: a presigned URL has the token of a role in it."""
+
 Link: TypeAlias = Callable[[str], str]
 """From the key of a content to a URL where anybody can read it for a while."""
 
@@ -44,6 +47,12 @@ def in_text(body: str, task_id: str, link: Link) -> str:
     if PREFIX not in body:
         return body
     return re.sub(rf"{PREFIX}({re.escape(task_id)}/[0-9a-f]{{64}})", lambda found: link(found[1]), body)
+
+
+def size_with_links(task: Task) -> int:
+    """Bytes of the task as JSON when it goes out, at most: no link is made for that."""
+    text = dumps(task)
+    return len(text.encode()) + text.count(f"{PREFIX}{task['id']}/") * MAX_LINK
 
 
 def in_task(task: Task, link: Link) -> Task:

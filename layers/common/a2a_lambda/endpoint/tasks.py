@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ..core.blobs import size_with_links
 from ..core.errors import InternalError, InvalidParams, TaskNotCancelable, TaskNotFound, UnsupportedOperation
 from ..core.lifecycle import (
     addressed,
@@ -97,7 +98,7 @@ class TaskService:
             )
         )
         tasks = [_listed(record.task, request) for record in page.records]
-        room = _within(MAX_LIST, [len(dumps(task).encode()) for task in tasks])
+        room = _within(MAX_LIST, [size_with_links(task) for task in tasks])
         return TaskList(
             tasks=tasks[:room],
             next_page_token=_page_token(page.position if room == len(tasks) else page.positions[room - 1]),
@@ -202,7 +203,7 @@ class TaskService:
         task = record.task
         if record.interrupted:
             task = with_status(task, TaskState.WORKING, now)
-        task = _within_limit(with_message(task, message))
+        task = _within_limit(with_message(task, message), record.open_artifacts)
         beside = _beside(request) or (SendRequest() if record.request is not None else None)
         changed = record.next(task, request=beside, expires_at=expiry(now, False, self.retention))
         self.store.update(changed)
@@ -233,9 +234,9 @@ class TaskService:
         return record
 
 
-def _within_limit(task: Task) -> Task:
+def _within_limit(task: Task, open_artifacts: frozenset[str] = frozenset()) -> Task:
     """The task, if it leaves room for the agent. The request's size says little: a 1e15 is four times as long here."""
-    if len(dumps(task).encode()) > MAX_WITH_MESSAGE:
+    if len(dumps([task, *open_artifacts]).encode()) > MAX_WITH_MESSAGE:
         raise InvalidParams.of("message", "is more than the task can hold")
     return task
 

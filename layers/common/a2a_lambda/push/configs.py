@@ -89,6 +89,8 @@ class PushConfigService:
                 self.configs.register(config, existing, record)
             except Conflict:
                 continue
+            if existing is None:
+                self._recount(config)
             return config
         raise InternalError
 
@@ -157,10 +159,19 @@ class PushConfigService:
                     self.configs.discard(unreadable)
         return None
 
-    def _check_count(self, task_id: str) -> None:
+    def _check_count(self, task_id: str, too_many: int = MAX_CONFIGS) -> None:
         found = self.configs.of_task(task_id)
-        if len(found) + len(found.unreadable) >= MAX_CONFIGS:
+        if len(found) + len(found.unreadable) >= too_many:
             raise InvalidParams.of("taskId", f"has {MAX_CONFIGS} push notification configs, no more are possible")
+
+    def _recount(self, config: PushConfig) -> None:
+        """Others may have been registered since the count. Whoever finds too many takes its own back; perhaps several
+        do, and none of them has been told of a success."""
+        try:
+            self._check_count(config.task_id, MAX_CONFIGS + 1)
+        except InvalidParams:
+            self.configs.delete(config)
+            raise
 
     def _task(self, owner: str, task_id: str) -> TaskRecord:
         record = self.tasks.get(task_id)
