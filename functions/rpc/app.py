@@ -76,7 +76,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
 
 def _answer(request: HttpRequest) -> HttpResponse | EventStream:
     try:
-        if request.method == "GET" and request.path in PATHS:
+        if request.method in ("GET", "HEAD") and request.path in PATHS:
             response = discovery().answer(request)
             log_card(request.path, response.status)
             return response

@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 from functools import cache, cached_property
 from types import ModuleType, SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import cloud
 import pytest
@@ -265,7 +265,7 @@ def http_event(
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": f"{method} {path}",
-        "rawPath": path,
+        "rawPath": unquote(path),
         "rawQueryString": query,
         "headers": lower,
         "requestContext": context,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from callers import ALICE, Caller
 from harness import ENDPOINT, Options, Reply, Stack
@@ -126,7 +126,7 @@ class MemoryStack(Stack):
         """The response as the endpoint gives it: a stream is not read yet."""
         request = HttpRequest(
             method=method,
-            path=path,
+            path=unquote(path),  # as the gateway hands it over
             owner=caller.owner,
             base_url=ENDPOINT,
             headers={name.lower(): value for name, value in (headers or {}).items()},

@@ -64,7 +64,7 @@ def config(**fields: Any) -> PushConfig:
         ("tasks/pushNotification/get", {"id": "t"}, ops.GetPushConfig("t", missing_ok=True)),
         ("tasks/pushNotification/list", {}, ops.ListPushConfigs(None)),
         ("tasks/pushNotification/list", {"id": "ignored"}, ops.ListPushConfigs(None)),
-        ("tasks/pushNotification/delete", {"id": "t"}, ops.DeletePushConfig("t")),
+        ("tasks/pushNotification/delete", {"id": "t"}, ops.DeletePushConfig("t", "default")),
         (
             "tasks/pushNotification/set",
             {"id": "t", "pushNotificationConfig": {"webhookUrl": WEBHOOK}},

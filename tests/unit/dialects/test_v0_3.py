@@ -50,8 +50,8 @@ def test_a_shared_method_answers_in_the_dialect_in_which_the_task_was_sent(stack
     assert stack.call("tasks/cancel", {"id": new["id"]}, version=None)["status"]["state"] == "canceled"
 
 
-@pytest.mark.parametrize(("blocking", "state"), [(True, "completed"), (False, "submitted"), (None, "submitted")])
-def test_a_send_waits_for_the_end_if_it_asks_to(
+@pytest.mark.parametrize(("blocking", "state"), [(True, "completed"), (False, "submitted"), (None, "completed")])
+def test_a_send_waits_for_the_end_unless_it_asks_not_to(
     new_stack: Callable[..., Stack], blocking: bool | None, state: str
 ) -> None:
     agent = Agent(name="OneStep", version="1.0.0", description="Completes.")
@@ -104,7 +104,8 @@ def test_what_the_card_does_not_promise_is_refused(stack: Stack, method: str, co
 @pytest.mark.parametrize(
     "part",
     [
-        {"text": "no kind"},
+        {},
+        {"text": "no kind", "data": {}},
         {"kind": "video"},
         {"kind": "text"},
         {"kind": "file", "file": {}},

@@ -83,7 +83,7 @@ def test_a_task_of_another_dialect_is_resubscribed_to_in_0_3(version: str | None
     for method, message in (("SendMessage", stack.message()), ("message/send", V03)):
         sent = stack.call(
             method,
-            {"message": message, "configuration": {"returnImmediately": True}},
+            {"message": message, "configuration": {"returnImmediately": True, "blocking": False}},
             version="1.0" if method[0] == "S" else "0.3",
         )
         task_id = sent.get("task", sent)["id"]

@@ -80,6 +80,13 @@ class InternalError(A2AError):
     """Something failed on our side. Says nothing else, on purpose."""
 
 
+class Unauthenticated(A2AError):
+    """The credentials are good, and name nobody. The specification has no code for it (section 7 leaves it to HTTP)."""
+
+    code, reason, http_status = -32000, "UNAUTHENTICATED", 401
+    grpc_status, text = "UNAUTHENTICATED", "The credentials name nobody: a JWT needs sub"
+
+
 class TaskNotFound(A2AError):
     """No such task for this caller. Another owner's task is answered just like this."""
 

@@ -129,11 +129,13 @@ class CancelTask:
 
 @dataclass(frozen=True, slots=True)
 class GetPushConfig:
-    """Section 3.1.8. ``config_id`` None: the task's only or default config. ``missing_ok``: None will do."""
+    """Section 3.1.8. ``config_id`` None: the task's only or default config. ``missing_ok``: None will do.
+    ``or_default``: where no config has the id, the default one is meant."""
 
     task_id: str
     config_id: str | None = None
     missing_ok: bool = False
+    or_default: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +149,11 @@ class ListPushConfigs:
 
 @dataclass(frozen=True, slots=True)
 class DeletePushConfig:
-    """Section 3.1.10. ``config_id`` None: every config of the task (legacy)."""
+    """Section 3.1.10. ``or_default`` as in :class:`GetPushConfig`."""
 
     task_id: str
-    config_id: str | None = None
+    config_id: str
+    or_default: bool = False
 
 
 Request = (

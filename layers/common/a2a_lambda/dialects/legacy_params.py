@@ -11,7 +11,7 @@ from ..core import operations as ops
 from ..core.model import AuthenticationInfo, Json, Message, Role
 from . import legacy
 from .base import Dialect, Method, nothing, streaming
-from .params import Count, Id, MessageParams, OptionalId, OptionalText, Params, PartParams, reader
+from .params import MAX_PARTS, Count, Id, Ids, MessageParams, OptionalId, OptionalText, Params, PartParams, reader
 
 _ROLES: dict[str, Role] = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
 
@@ -26,7 +26,7 @@ class LegacyMessage(MessageParams):
 
     message_id: Annotated[Id, BeforeValidator(_or_new)] = Field(default_factory=lambda: str(uuid.uuid4()))
     role: Literal["user", "agent"]
-    parts: list[PartParams] = Field(min_length=1)
+    parts: list[PartParams] = Field(min_length=1, max_length=MAX_PARTS)
 
     def canonical(self) -> Message:
         """The message in the canonical model."""
@@ -89,7 +89,7 @@ class LegacyPushConfig(Params):
 
     webhook_url: Annotated[str, Field(min_length=1)]
     authentication_info: LegacyAuthentication | None = None
-    event_types: list[str] | None = None
+    event_types: Ids | None = None
 
     @field_validator("event_types")
     @classmethod
@@ -144,6 +144,8 @@ DIALECT = Dialect(
         "tasks/pushNotification/list": Method(
             reader(Params, lambda _: ops.ListPushConfigs(None)), legacy.push_config_list
         ),
-        "tasks/pushNotification/delete": Method(reader(LegacyTask, lambda p: ops.DeletePushConfig(p.id)), nothing),
+        "tasks/pushNotification/delete": Method(
+            reader(LegacyTask, lambda p: ops.DeletePushConfig(p.id, legacy.DEFAULT_CONFIG_ID)), nothing
+        ),
     },
 )

@@ -20,6 +20,17 @@ from ..core.model import Json, Message, Part, Role
 MAX_ID = 256
 """Characters of an id that comes from a client."""
 
+MAX_URI = 2_048
+"""Characters of a URI, or of a media type."""
+
+MAX_PARTS = 1_000
+"""Parts of a message."""
+
+MAX_NAMED = 50
+"""Entries of a list of names: extensions, referenced tasks, media types, schemes, types of events."""
+
+_MAX_VIOLATIONS = 20
+
 
 def _empty_is_none(value: Any) -> Any:
     return None if value == "" else value
@@ -55,6 +66,8 @@ OptionalId = Annotated[Annotated[str, Field(max_length=MAX_ID)] | None, BeforeVa
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
 Int32 = Annotated[int, BeforeValidator(_whole_number), Field(ge=-(2**31), lt=2**31)]
 Count = Annotated[Int32, Field(ge=0)]
+Uris = Annotated[list[Annotated[str, Field(max_length=MAX_URI)]], Field(max_length=MAX_NAMED)]
+Ids = Annotated[list[Annotated[str, Field(max_length=MAX_ID)]], Field(max_length=MAX_NAMED)]
 Base64 = Annotated[str, AfterValidator(_base64)]
 
 
@@ -92,12 +105,16 @@ class PartParams(AnyPartParams):
 
     @model_validator(mode="after")
     def _one_content(self) -> PartParams:
-        present = [name for name in ("text", "raw", "url") if getattr(self, name) is not None]
+        given = {name: getattr(self, name) for name in ("text", "raw", "url") if getattr(self, name) is not None}
         # JSON null is a value of its own for `data`, unless something else is there.
-        if self.data is not None or ("data" in self.model_fields_set and not present):
-            present.append("data")
-        if len(present) != 1:
+        if self.data is not None or ("data" in self.model_fields_set and not given):
+            given["data"] = self.data
+        # Writers that know no absent members leave the others empty.
+        filled = [name for name, value in given.items() if value != ""] if len(given) > 1 else [*given]
+        if len(filled) != 1:
             raise ValueError("exactly one of text, raw, url and data is required")
+        for name in {"text", "raw", "url"} - {*filled}:
+            setattr(self, name, None)
         return self
 
     def canonical(self) -> Part:
@@ -118,8 +135,8 @@ class MessageParams(Params):
     context_id: OptionalId = None
     task_id: OptionalId = None
     metadata: Json | None = None
-    extensions: list[str] | None = None
-    reference_task_ids: list[str] | None = None
+    extensions: Uris | None = None
+    reference_task_ids: Ids | None = None
 
     def canonical_with(self, role: Role, parts: list[Part]) -> Message:
         """The message in the canonical model."""
@@ -145,12 +162,19 @@ def parse(model: type[P], params: dict[str, Any]) -> P:
     try:
         return model.model_validate(params)
     except ValidationError as error:
-        violations = [
-            FieldViolation(".".join(str(step) for step in fault["loc"]) or "params", fault["msg"])
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        first = violations[0]
-        raise InvalidParams(f"Invalid parameters: {first.field}: {first.description}", violations[:20]) from None
+        violations = _violations(error)
+    # Not within the handler: pydantic's error shows the collector nothing of what it holds, which is the frames of our
+    # validators. As the context of another error, which these frames know, it would be a cycle that is never freed.
+    first = violations[0]
+    raise InvalidParams(f"Invalid parameters: {first.field}: {first.description}", violations)
+
+
+def _violations(error: ValidationError) -> list[FieldViolation]:
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        FieldViolation(".".join(str(step) for step in fault["loc"]) or "params", fault["msg"])
+        for fault in faults[:_MAX_VIOLATIONS]
+    ]
 
 
 def reader(model: type[P], build: Callable[[P], Any]) -> Callable[[dict[str, Any]], Any]:

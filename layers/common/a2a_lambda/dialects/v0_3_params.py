@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ..core import operations as ops
 from ..core.errors import ExtendedCardNotConfigured
 from ..core.model import AuthenticationInfo, Json, Message, Part, Role
 from . import v0_3
 from .base import Dialect, Method, nothing, refused, streaming
-from .params import AnyPartParams, Base64, Count, Id, MessageParams, OptionalId, OptionalText, Params, reader
+from .params import (
+    MAX_ID,
+    MAX_NAMED,
+    MAX_PARTS,
+    AnyPartParams,
+    Base64,
+    Count,
+    Id,
+    MessageParams,
+    OptionalId,
+    OptionalText,
+    Params,
+    Uris,
+    reader,
+)
 
 _ROLES: dict[str, Role] = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
 
@@ -26,6 +40,10 @@ class V03File(Params):
 
     @model_validator(mode="after")
     def _one_content(self) -> V03File:
+        if self.bytes and self.uri == "":
+            self.uri = None
+        if self.uri and self.bytes == "":
+            self.bytes = None
         if (self.bytes is None) == (self.uri is None):
             raise ValueError("exactly one of bytes and uri is required")
         return self
@@ -74,7 +92,17 @@ class V03DataPart(AnyPartParams):
         return self.model_copy(update={"metadata": rest or None}).canonical_with({"data": self.data["value"]})
 
 
-AnyPart = Annotated[V03TextPart | V03FilePart | V03DataPart, Field(discriminator="kind")]
+def _with_kind(part: Any) -> Any:
+    """The part with the ``kind`` that its content says, if it has none and only one content."""
+    if not isinstance(part, dict) or part.get("kind") not in (None, ""):
+        return part
+    kinds = [kind for kind in ("text", "file", "data") if part.get(kind) is not None]
+    return {**part, "kind": kinds[0]} if len(kinds) == 1 else part
+
+
+AnyPart = Annotated[
+    Annotated[V03TextPart | V03FilePart | V03DataPart, Field(discriminator="kind")], BeforeValidator(_with_kind)
+]
 
 
 class V03Message(MessageParams):
@@ -82,7 +110,7 @@ class V03Message(MessageParams):
 
     kind: Literal["message"] = "message"
     role: Literal["user", "agent"]
-    parts: list[AnyPart] = Field(min_length=1)
+    parts: list[AnyPart] = Field(min_length=1, max_length=MAX_PARTS)
 
     def canonical(self) -> Message:
         """The message in the canonical model."""
@@ -92,7 +120,7 @@ class V03Message(MessageParams):
 class V03Authentication(Params):
     """Section 6.9: the schemes that the receiver takes, of which we can use one."""
 
-    schemes: list[Annotated[str, Field(min_length=1)]]
+    schemes: list[Annotated[str, Field(min_length=1, max_length=MAX_ID)]] = Field(max_length=MAX_NAMED)
     credentials: OptionalText = None
 
     @model_validator(mode="after")
@@ -134,9 +162,9 @@ class V03PushConfig(Params):
 
 
 class V03SendConfiguration(Params):
-    """Section 7.1.1. ``blocking`` absent: answer at once."""
+    """Section 7.1.1. ``blocking`` absent: wait, as the servers of the official SDKs do."""
 
-    accepted_output_modes: list[str] | None = None
+    accepted_output_modes: Uris | None = None
     push_notification_config: V03PushConfig | None = None
     history_length: Count | None = None
     blocking: bool | None = None
@@ -156,7 +184,7 @@ class V03Send(Params):
         return ops.SendMessage(
             message=self.message.canonical(),
             dialect=v0_3.NAME,
-            blocking=bool(configuration.blocking),
+            blocking=configuration.blocking is not False,
             history_length=configuration.history_length,
             push_config=inline.canonical() if inline else None,
             metadata=self.metadata or {},
@@ -189,12 +217,22 @@ class V03PushOfTask(Params):
     id: Id
     push_notification_config_id: OptionalId = None
 
+    @property
+    def may_be_default(self) -> bool:
+        """Whether the default config is meant where none has this id: other servers call it after its task."""
+        return self.push_notification_config_id == self.id
+
 
 class V03DeletePush(Params):
     """Section 7.8.1."""
 
     id: Id
     push_notification_config_id: Id
+
+    @property
+    def may_be_default(self) -> bool:
+        """See :class:`V03PushOfTask`."""
+        return self.push_notification_config_id == self.id
 
 
 DIALECT = Dialect(
@@ -212,13 +250,21 @@ DIALECT = Dialect(
         ),
         "tasks/pushNotificationConfig/set": Method(reader(V03SetPush, V03SetPush.request), v0_3.push_config),
         "tasks/pushNotificationConfig/get": Method(
-            reader(V03PushOfTask, lambda p: ops.GetPushConfig(p.id, p.push_notification_config_id)), v0_3.push_config
+            reader(
+                V03PushOfTask,
+                lambda p: ops.GetPushConfig(p.id, p.push_notification_config_id, or_default=p.may_be_default),
+            ),
+            v0_3.push_config,
         ),
         "tasks/pushNotificationConfig/list": Method(
             reader(V03Task, lambda p: ops.ListPushConfigs(p.id)), v0_3.push_config_list
         ),
         "tasks/pushNotificationConfig/delete": Method(
-            reader(V03DeletePush, lambda p: ops.DeletePushConfig(p.id, p.push_notification_config_id)), nothing
+            reader(
+                V03DeletePush,
+                lambda p: ops.DeletePushConfig(p.id, p.push_notification_config_id, or_default=p.may_be_default),
+            ),
+            nothing,
         ),
         "agent/getAuthenticatedExtendedCard": refused(ExtendedCardNotConfigured),
     },

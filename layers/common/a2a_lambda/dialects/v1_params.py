@@ -11,7 +11,19 @@ from ..core.errors import InvalidParams, UnsupportedOperation
 from ..core.model import AuthenticationInfo, Json, Message, TaskState, moment, timestamp
 from . import v1
 from .base import Dialect, Method, nothing, refused, streaming
-from .params import Count, Id, Int32, MessageParams, OptionalId, OptionalText, Params, PartParams, reader
+from .params import (
+    MAX_PARTS,
+    Count,
+    Id,
+    Int32,
+    MessageParams,
+    OptionalId,
+    OptionalText,
+    Params,
+    PartParams,
+    Uris,
+    reader,
+)
 
 
 def _unspecified_is_none(value: Any) -> Any:
@@ -22,7 +34,7 @@ class V1Message(MessageParams):
     """Section 4.1.4."""
 
     role: Literal["ROLE_USER", "ROLE_AGENT"]
-    parts: list[PartParams] = Field(min_length=1)
+    parts: list[PartParams] = Field(min_length=1, max_length=MAX_PARTS)
 
     def canonical(self) -> Message:
         """The message in the canonical model."""
@@ -67,8 +79,9 @@ class V1PushConfig(Params):
 class V1SendConfiguration(Params):
     """Section 3.2.2."""
 
-    accepted_output_modes: list[str] | None = None
+    accepted_output_modes: Uris | None = None
     task_push_notification_config: V1PushConfig | None = None
+    push_notification_config: V1PushConfig | None = None  # its name before 1.0 was final
     history_length: Count | None = None
     return_immediately: bool | None = None
 
@@ -83,7 +96,7 @@ class V1SendMessage(Params):
     def request(self) -> ops.SendMessage:
         """The operation."""
         configuration = self.configuration or V1SendConfiguration()
-        inline = configuration.task_push_notification_config
+        inline = configuration.task_push_notification_config or configuration.push_notification_config
         return ops.SendMessage(
             message=self.message.canonical(),
             dialect=v1.NAME,

@@ -38,16 +38,27 @@ def require_json(request: HttpRequest) -> None:
     """Raises :class:`UnsupportedMediaType` for a body that is not declared as JSON, before anybody looks into it."""
     if not _JSON.fullmatch(request.headers.get("content-type", "").strip()):
         raise UnsupportedMediaType("The Content-Type must be application/json")
+    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType("The body must come as it is, without Content-Encoding")
 
 
 def version_of(request: HttpRequest) -> str | None:
     """The ``Major.Minor`` that the client asks for in header or query, "" for what is no version, None if it does not
     say (section 3.6)."""
-    asked = request.headers.get("a2a-version") or request.query.get("A2A-Version")
+    in_query = (value for name, value in request.query.items() if name.lower() == "a2a-version")
+    asked = request.headers.get("a2a-version") or next(in_query, "")
     if not asked:
         return None
-    version = _VERSION.fullmatch(asked.strip())
-    return version[1] if version else ""
+    # A header that came twice has both values in one line.
+    versions = {version[1] if version else "" for version in map(_VERSION.fullmatch, map(str.strip, asked.split(",")))}
+    return versions.pop() if len(versions) == 1 else ""
+
+
+def bare(error: A2AError) -> A2AError:
+    """The error without the frames that it came through: they hold the request, and whoever keeps the error, all of
+    it."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
 
 
 def require_streaming(method: Method, streaming: bool) -> None:

@@ -38,7 +38,8 @@ class Discovery:
         self._modified = formatdate(modified, usegmt=True)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        """The card or key set at ``request.path``, one of ``PATHS``; 304 if the client has it already."""
+        """The card or key set at ``request.path``, one of ``PATHS``; 304 if the client has it already. To ``HEAD`` the
+        same without the body."""
         if request.path == JWKS_PATH:
             card = json_response(jwks(self._keys() if self._keys else ()))
         else:
@@ -51,4 +52,5 @@ class Discovery:
         known = {tag.strip().removeprefix("W/") for tag in asked.split(",")} if asked else set()
         if known & {etag, "*"}:
             return HttpResponse(304, "", caching)
-        return HttpResponse(200, card.body, {**card.headers, **caching})
+        body = "" if request.method == "HEAD" else card.body
+        return HttpResponse(200, body, {**card.headers, **caching})

@@ -14,7 +14,7 @@ ANONYMOUS = "anonymous"
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """``headers`` have names in lower case; ``path`` starts with a slash and is not decoded; ``owner`` is who called,
+    """``headers`` have names in lower case; ``path`` starts with a slash and is decoded, once; ``owner`` is who called,
     as the authorizer says; ``base_url`` is the endpoint as clients reach it, without a trailing slash; ``seconds`` is
     how long the answer may take."""
 

@@ -12,6 +12,7 @@ from ..dialects.base import Dialect, Method
 from .binding import (
     DEFAULT_VERSION,
     Exchange,
+    bare,
     error_details,
     named_task,
     operation_of,
@@ -59,7 +60,7 @@ class JsonRpc:
             task_id = task_id or _task_id(answer)
             return Exchange(json_response({"jsonrpc": "2.0", "id": call_id, "result": result}), method_name, task_id)
         except A2AError as error:
-            return Exchange(_refusal(call_id, error, method, request), self._known(method_name), task_id, error)
+            return Exchange(_refusal(call_id, error, method, request), self._known(method_name), task_id, bare(error))
         except Exception as fault:  # noqa: BLE001
             # The rim of the system: whatever failed, the client gets an answer, and no internals with it.
             internal = InternalError()
@@ -92,9 +93,14 @@ def error_object(error: A2AError) -> dict[str, Any]:
     return {"code": error.code, "message": str(error), "data": error_details(error)}
 
 
+def error_response(call_id: Any, error: A2AError) -> HttpResponse:
+    """The error as JSON-RPC answers it."""
+    return json_response({"jsonrpc": "2.0", "id": call_id, "error": error_object(error)})
+
+
 def _refusal(call_id: Any, error: A2AError, method: Method | None, request: HttpRequest) -> HttpResponse:
     """The error as a response, in the only event of a stream where the client looks for it there."""
-    response = json_response({"jsonrpc": "2.0", "id": call_id, "error": error_object(error)})
+    response = error_response(call_id, error)
     return _as_event(response) if method is not None and _in_stream(method, request, error) else response
 
 
@@ -123,6 +129,8 @@ def _as_event(response: HttpResponse) -> HttpResponse:
 
 
 def _id(envelope: dict[str, Any]) -> Any:
+    if "id" not in envelope:
+        raise InvalidRequest("id is missing: a request of A2A is no notification")
     call_id = envelope.get("id")
     if isinstance(call_id, bool) or not isinstance(call_id, str | int | float | None):
         raise InvalidRequest("id must be a string, a number or null")

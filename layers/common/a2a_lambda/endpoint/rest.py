@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from ..core.errors import A2AError, InternalError, InvalidRequest, MethodNotFound
 from ..core.operations import Request, Stream
@@ -14,6 +13,7 @@ from ..dialects.base import Dialect, Method
 from .binding import (
     DEFAULT_VERSION,
     Exchange,
+    bare,
     error_details,
     named_task,
     operation_of,
@@ -42,7 +42,15 @@ _ROUTES = (
 )
 """Section 11.3, and the one path that the proto file has with another verb. A name in braces is a parameter's."""
 
-_PATTERNS = [(verb, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), name) for verb, path, name in _ROUTES]
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """The path with its parameters. It was decoded once, on its way here (RFC 3986, section 2.4): a config's id, which
+    is the last of its path, may hold slashes."""
+    last = path.replace("pushNotificationConfigs/{id}", "pushNotificationConfigs/(?P<id>.+)")
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", last), re.DOTALL)
+
+
+_PATTERNS = [(verb, _pattern(path), name) for verb, path, name in _ROUTES]
 _FLAGS = {"true": True, "false": False}
 
 
@@ -72,10 +80,10 @@ class Rest:
             # google.protobuf.Empty is an empty object.
             return Exchange(_response(request, {} if result is None else result), name, task_id)
         except A2AError as error:
-            return Exchange(_error_response(request, error), name, task_id, error)
+            return Exchange(error_response(request, error), name, task_id, bare(error))
         except Exception as fault:  # noqa: BLE001
             internal = InternalError()
-            return Exchange(_error_response(request, internal), name, task_id, internal, fault)
+            return Exchange(error_response(request, internal), name, task_id, internal, fault)
 
 
 def _route(verb: str, path: str) -> tuple[str, dict[str, str]]:
@@ -83,7 +91,7 @@ def _route(verb: str, path: str) -> tuple[str, dict[str, str]]:
     for allowed, pattern, name in _PATTERNS:
         match = pattern.fullmatch(path)
         if match and allowed == verb:
-            return name, {key: unquote(value) for key, value in match.groupdict().items()}
+            return name, match.groupdict()
     raise MethodNotFound("Not found. POST JSON-RPC to /; the agent card is at /.well-known/agent-card.json.")
 
 
@@ -95,6 +103,8 @@ def _parameters(request: HttpRequest) -> dict[str, Any]:
         return {}
     require_json(request)
     parameters = loads(request.body)
+    if parameters is None:
+        return {}
     if not isinstance(parameters, dict):
         raise InvalidRequest("The body must be a JSON object")
     return parameters
@@ -112,7 +122,8 @@ def _response(request: HttpRequest, value: Any, status: int = 200) -> HttpRespon
     return json_response(value, status, {"vary": "Accept"}, content_type)
 
 
-def _error_response(request: HttpRequest, error: A2AError) -> HttpResponse:
+def error_response(request: HttpRequest, error: A2AError) -> HttpResponse:
+    """The error as HTTP+JSON answers it."""
     return _response(request, _error_object(error), error.http_status)
 
 

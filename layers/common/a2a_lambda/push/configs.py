@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,12 @@ from .webhook import RESERVED_HEADERS
 
 MAX_CONFIGS = 20
 """Configs per task: every change of the task is POSTed to each."""
+
+MAX_CONFIG = 8_192
+"""Characters of a config in all, its credentials as they are sent: each is read at every change of its task."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110, section 5.6.2: what a scheme is (section 11.1)."""
 
 MAX_LIFE = timedelta(days=430)
 """Configs are removed with their task; this bounds the life of one whose task vanished otherwise."""
@@ -41,19 +48,31 @@ class PushConfigService:
         if refusal is not None:
             raise InvalidParams.of("webhookUrl" if legacy_names else "url", refusal)
         authentication = request.authentication or {}
+        if request.config_id is not None and (refusal := _id_refusal(request.config_id)) is not None:
+            raise InvalidParams.of("id", refusal)
         header_name = authentication.get("headerName", "Authorization")
         if header_name.lower() in RESERVED_HEADERS:
             raise InvalidParams.of("authenticationInfo.headerName", "is a header that the agent sets itself")
+        scheme, credentials = authentication.get("scheme", ""), authentication.get("credentials", "")
+        if any(_TOKEN.fullmatch(each) is None for each in authentication.get("schemes", [scheme] if scheme else [])):
+            raise InvalidParams.of("authentication.scheme", "must be the name of a scheme, without parameters")
         candidates = {
-            "token": ("X-A2A-Notification-Token", request.token),
+            "token": ("X-A2A-Notification-Token", request.token or ""),
             "authenticationInfo.headerName": (header_name, ""),
-            "authentication.scheme": ("Authorization", authentication.get("scheme")),
-            "authentication.credentials": ("Authorization", authentication.get("credentials")),
+            "authentication.credentials": ("Authorization", credentials),
         }
         for field, (name, value) in candidates.items():
-            refusal = header_refusal(name, value) if value is not None else None
+            refusal = header_refusal(name, value)
+            if refusal is None and value != value.strip():
+                refusal = "must not begin or end with a blank: a receiver would read another value"
             if refusal is not None:
                 raise InvalidParams.of(field, refusal)
+        size = len(f"{scheme} {credentials}") + len(request.token or "") + len(header_name) + len(request.url)
+        size += sum(map(len, (*authentication.get("schemes", ()), *request.event_types)))
+        if size > MAX_CONFIG:
+            raise InvalidParams.of(
+                "authentication", f"and all else of the config is more than {MAX_CONFIG:,} characters"
+            )
 
     def set(self, owner: str, request: SetPushConfig) -> PushConfig:
         """Register a webhook for a task. A config of the same id is replaced; what waits for it goes to the new URL.
@@ -113,6 +132,8 @@ class PushConfigService:
         self._task(owner, request.task_id)
         if request.config_id is not None:
             found = self.configs.get(request.task_id, request.config_id)
+            if found is None and request.or_default:
+                found = self.configs.get(request.task_id, legacy.DEFAULT_CONFIG_ID)
         else:
             configs = self.configs.of_task(request.task_id)
             default = [config for config in configs if config.config_id == legacy.DEFAULT_CONFIG_ID]
@@ -139,14 +160,17 @@ class PushConfigService:
         return PushConfigList(page, page[-1].config_id if more else "")
 
     def delete(self, owner: str, request: DeletePushConfig) -> None:
-        """Remove a config, or all of a task; what waits for it is dropped. Idempotent. Raises :class:`TaskNotFound`."""
+        """Remove a config; what waits for it is dropped. Idempotent. Raises :class:`TaskNotFound`."""
         self._task(owner, request.task_id)
         found = self.configs.of_task(request.task_id)
+        ids = {one.config_id for one in (*found, *found.unreadable)}
+        default = request.or_default and request.config_id not in ids
+        config_id = legacy.DEFAULT_CONFIG_ID if default else request.config_id
         for config in found:
-            if request.config_id in (None, config.config_id):
+            if config.config_id == config_id:
                 self.configs.delete(config)
         for unreadable in found.unreadable:
-            if request.config_id in (None, unreadable.config_id):
+            if unreadable.config_id == config_id:
                 self.configs.discard(unreadable)
 
     def _existing(self, task_id: str, config_id: str) -> PushConfig | None:
@@ -206,6 +230,14 @@ class PushConfigService:
             expires_at=int((self.clock() + MAX_LIFE).timestamp()),
             task_created_at=task_created_at,
         )
+
+
+def _id_refusal(config_id: str) -> str | None:
+    """Why a config of this id could not be had by HTTP+JSON, where it is part of a path; None if it could. What is on
+    the way of a request removes dots, and does not agree on how often a ``%`` is decoded."""
+    if "%" in config_id or {".", ".."} & {*config_id.split("/")}:
+        return "must not hold %, nor be . or .. between slashes: it is part of a path"
+    return None
 
 
 def _inline_id(task_id: str) -> str:
