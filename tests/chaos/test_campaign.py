@@ -99,7 +99,7 @@ def what_waits_for_the_key_is_looked_at_every_ten_seconds(patch: Patch) -> None:
     ("defect", "breach"),
     [
         (first_attempts_overtake_the_queue, "out of order"),
-        (the_cursor_is_not_raised, "out of order"),
+        (the_cursor_is_not_raised, "wrongly dead"),
         (only_the_first_failed_event_is_queued, "lost"),
         (what_is_given_up_is_thrown_away, "lost"),
         (a_recovery_goes_unnoticed, "wrongly dead"),

@@ -98,10 +98,20 @@ def delayed(stack: Stack) -> int:
 
 
 def make_old(stack: Stack, task_id: str) -> None:
-    """As if the task had been created long ago."""
-    stack.client("dynamodb").update_item(
+    """As if the task, and its webhook with it, had been created long ago."""
+    table, then = stack.client("dynamodb"), {":then": {"S": "2026-01-01T00:00:00+00:00"}}
+    table.update_item(
         TableName=stack.outputs["TasksTableName"],
         Key={"taskId": {"S": task_id}},
         UpdateExpression="SET createdAt = :then",
-        ExpressionAttributeValues={":then": {"S": "2026-01-01T00:00:00+00:00"}},
+        ExpressionAttributeValues=then,
     )
+    configs = stack.outputs["PushConfigsTableName"]
+    for item in table.scan(TableName=configs)["Items"]:
+        if item["taskId"]["S"] == task_id:
+            table.update_item(
+                TableName=configs,
+                Key={name: item[name] for name in ("taskId", "configId")},
+                UpdateExpression="SET taskCreatedAt = :then",
+                ExpressionAttributeValues=then,
+            )

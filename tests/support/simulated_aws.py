@@ -17,7 +17,7 @@ import pytest
 
 from a2a_lambda import observability
 from a2a_lambda.aws.items import s, task_item
-from a2a_lambda.aws.queues import deduplication, encode, group
+from a2a_lambda.aws.queues import decode, deduplication, encode, group
 from a2a_lambda.core.model import dumps
 from a2a_lambda.core.ports import Poison, PushConfigStore, QueuedNotification, TaskConfigs, Unavailable
 from a2a_lambda.core.records import PushConfig, TaskRecord
@@ -191,6 +191,14 @@ class DeadLetterQueue:
         """See :class:`a2a_lambda.core.ports.DeadLetters`."""
         for message in messages:
             self.send(message, reason)
+
+    def send_unreadable(self, record: dict[str, Any], reason: str) -> bool:
+        """See :class:`a2a_lambda.aws.queues.SqsDeadLetters`."""
+        try:
+            self.send(decode(record["body"]), reason)
+        except Unavailable:
+            return False
+        return True
 
 
 class FailureQueue:

@@ -349,7 +349,7 @@ def test_a_step_that_ends_well_when_it_is_canceled_has_ended_well() -> None:
         except asyncio.CancelledError:
             task.complete("As far as I came.")
 
-    record, failures = in_real_time(agent(step))
+    record, failures = in_real_time(agent(step), 20 * SOON)  # it has to have begun
     assert (record.state, failures) == (TaskState.COMPLETED, [])
 
 

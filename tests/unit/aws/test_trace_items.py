@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import cloud
@@ -12,7 +13,7 @@ from a2a_lambda.core.lifecycle import agent_message, new_task, with_status
 from a2a_lambda.core.model import Message, TaskState
 from a2a_lambda.core.ports import Poison, Unavailable
 from a2a_lambda.core.records import ResumeToken, TaskRecord
-from a2a_lambda.core.trace import replayed
+from a2a_lambda.core.trace import Slice, Write, replayed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TASK_ID = "11111111-1111-4111-8111-111111111111"
@@ -54,6 +55,15 @@ def test_a_write_carries_the_trace_with_it_and_a_reader_gets_the_events_back() -
     steps = replayed(found.task, found.trace, 1, 2)
     assert steps is not None
     assert steps[0].events[0][1]["statusUpdate"]["status"] == found.task["status"]
+
+
+@pytest.mark.parametrize(("skip", "stop"), [(0, -1), (3, -1), (0, 4), (3, 4)])
+def test_a_text_that_was_lengthened_is_traced_as_well(skip: int, stop: int) -> None:
+    _, streaming, _ = tables()
+    streaming.create(record(traced=True))
+    written = (Write(2, slices=(Slice(0, 0, 1, True, True, skip, stop), None)),)
+    streaming.update(replace(worked(read(streaming)), trace=written))
+    assert read(streaming).trace == written
 
 
 def test_without_streaming_no_item_and_no_request_knows_a_trace() -> None:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 Item = dict[str, dict[str, Any]]
 
-_Slice = tuple[Count, Count, Count, Annotated[int, Meta(ge=0, le=1)], Annotated[int, Meta(ge=0, le=1)]]
+_Slice = Annotated[list[Annotated[int, Meta(ge=-1, lt=2**53)]], Meta(min_length=5, max_length=7)]
 _Write = tuple[Count, str, str, Annotated[int, Meta(ge=0, le=1)], list[Literal[0] | _Slice]]
 """A write of the trace, as ``core.trace.packed`` writes it."""
 
