@@ -98,9 +98,12 @@ probe-stream: $(call installed,probe) ## how late a deployed stack's streams are
 	@if [ -z "$(URL)" ]; then echo 'usage: make probe-stream URL=https://… [PROBE="--sigv4" or PROBE="--bearer TOKEN"]' >&2; exit 2; fi
 	@$(call bin,probe)/python tools/probe_stream.py '$(URL)' $(PROBE)
 
-.PHONY: ops probe-stream
+.PHONY: ops console probe-stream
 ops: $(call installed,ops) ## look at a stack and act on it: make ops DO="status" STACK=… (default: the one of make up)
 	@$(call bin,ops)/python -m ops $(if $(filter-out a2a,$(STACK)),--stack '$(STACK)') $(or $(DO),--help)
+
+console: $(call installed,ops) ## the same as a page on this machine: make console STACK=… (CONSOLE="--write --port 8787")
+	@$(call bin,ops)/python -m ops $(if $(filter-out a2a,$(STACK)),--stack '$(STACK)') console $(CONSOLE)
 
 # --------------------------------------------------------------------------------------------------------------- test it
 

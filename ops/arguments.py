@@ -88,6 +88,10 @@ def parser() -> argparse.ArgumentParser:
     command("check", "whether they can be read", keys)
     rotate = command("rotate", "put a new one", keys)
     rotate.add_argument("--again", action="store_true", help="although the last rotation is younger than 15 minutes")
+    console = command("console", "a page on this machine: the same, to look at")
+    console.add_argument("--port", type=int, default=0, help="on the loopback address (default: any)")
+    console.add_argument("--write", action="store_true", help="allow actions; without it the page only shows")
+    console.add_argument("--no-browser", action="store_true", help="do not open it")
     return root
 
 

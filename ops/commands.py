@@ -295,6 +295,12 @@ def _keys_rotate(stack: Stack, options: argparse.Namespace, out: Output) -> int:
     return DONE
 
 
+def _console(stack: Stack, options: argparse.Namespace, out: Output) -> int:
+    from .console.server import serve
+
+    return serve(stack, options, out)
+
+
 def _bound(options: argparse.Namespace) -> int | None:
     return None if options.all else scan.BOUND
 
@@ -339,4 +345,5 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("purge", ""): _purge,
     ("keys", "check"): _keys_check,
     ("keys", "rotate"): _keys_rotate,
+    ("console", ""): _console,
 }

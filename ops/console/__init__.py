@@ -1,0 +1,1 @@
+"""The console: a page on the loopback address, with the operator's own AWS credentials."""
