@@ -158,8 +158,9 @@ loops: $(call installed,dev local sam ric) ## CPU and memory of the loop that st
 streams: $(call installed,dev local sam) ## how late streams are, alone and fifty at once, and webhooks meanwhile
 	@PYTHONPATH=local:demo:tests/support $(call bin,dev)/python benchmarks/streams.py
 
-coldstart: $(call installed,dev) ## what each handler imports, and how long that takes
+coldstart: $(call installed,dev peer) ## what a start and an event cost, beside the official SDK (TREE=/path/to/another/tree, ROUNDS=7)
 	@$(call bin,dev)/python benchmarks/imports.py
+	@$(call bin,dev)/python benchmarks/coldstart.py $(if $(TREE),--tree '$(TREE)') $(if $(ROUNDS),--rounds $(ROUNDS)) $(COLDSTART)
 
 # -------------------------------------------------------------------------------------------------------------- build it
 
@@ -169,7 +170,7 @@ build: $(call installed,sam) ## build for AWS, as plain `sam build` does: make b
 
 lock: .venvs/tools/.lock ## take the newest versions into requirements/*.txt and the layer
 	@$(call lock,requirements/layer.in,layers/common/requirements.txt)
-	@$(foreach name,uv demo local ops sam checkov dev compat frameworks ric probe,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
+	@$(foreach name,uv demo local ops sam checkov dev compat frameworks ric probe peer,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
 	@$(call lock,requirements/testbed.in,requirements/testbed.txt,3.12)
 
 	@$(MAKE) lock-agent UPGRADE=1
@@ -186,8 +187,8 @@ clean: ## stop the local AWS and remove all that make made
 
 # ---------------------------------------------------------------------------------------------------------- environments
 # One each for: dev (tests), sam (its pins hold others back), local (the emulator; functions run in it), demo (the client),
-# ops (the operator's command), compat (the SDK of A2A 0.3), frameworks (for agents), ric (AWS's loop, to be measured), probe (HTTP/2), testbed (a conformance
-# kit), js (the JavaScript SDK).
+# ops (the operator's command), compat (the SDK of A2A 0.3), frameworks (for agents), ric (AWS's loop, to be measured),
+# peer (what starts are measured beside), probe (HTTP/2), testbed (a conformance kit), js (the JavaScript SDK).
 # uv installs them in seconds. Where it cannot be had, or cannot reach what pip is configured for, pip does it.
 
 .venvs/tools/.lock: requirements/uv.txt
