@@ -1,5 +1,5 @@
 """Sees to it that no task hangs: does again what a request may have failed to do after its write, and ends the task of
-an execution that ended without it. Nobody hears when an Express execution ends: a queue brings its task back."""
+an execution that ended without it. The end of an Express execution raises no event: a queue brings its task back."""
 
 import os
 from datetime import timedelta
@@ -11,7 +11,7 @@ from a2a_lambda.aws.reading import sequence_of, task_id_of
 from a2a_lambda.aws.stream_failures import StreamFailures
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.watch import WatchQueue, watched
-from a2a_lambda.aws.workflow import is_express, state_machine, task_of
+from a2a_lambda.aws.workflow import EndedExecution, ended_execution, is_express, state_machine
 from a2a_lambda.core.ports import Poison, Unavailable, utc_now
 from a2a_lambda.observability import MetricUnit, log_poison, logger, metrics
 from a2a_lambda.settings import Environment
@@ -38,27 +38,28 @@ def failures() -> StreamFailures:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     metrics.add_metric(name="CaretakerRuns", unit=MetricUnit.Count, value=1)
     if "detail" in event:
-        _execution_ended(event)
+        _handle_event(event)
         return {}
-    failed = [identifier for identifier, record in map(_identified, event["Records"]) if not _looked_after(record)]
+    failed = [identifier for identifier, record in map(_identified, event["Records"]) if not _handle(record)]
     logger.info("looked after", extra={"records": len(event["Records"]), "failed": len(failed)})
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
 
 
-def _execution_ended(event: dict[str, Any]) -> None:
-    """An execution has failed, timed out or been aborted."""
-    task_id = task_of(event["detail"]["name"])
-    extra = {"task_id": task_id, "status": event["detail"]["status"]}
+def _handle_event(event: dict[str, Any]) -> None:
+    """An event of EventBridge. What is raised here is tried again by Lambda, and queued when that does not help."""
     try:
-        ended = caretaker().end_abandoned(task_id)
+        _end_task_of(ended_execution(event))
     except Poison as error:
-        log_poison(error, task_id=task_id)
+        log_poison(error, event_id=str(event.get("id")))
         if not failures().send(event, error):
             raise Unavailable from None
-        return
-    if ended:
+
+
+def _end_task_of(execution: EndedExecution) -> None:
+    """Nothing else ends the task of an execution that has failed, timed out or been aborted."""
+    if ended := caretaker().end_abandoned(execution.task_id):
         metrics.add_metric(name="TaskGivenUp", unit=MetricUnit.Count, value=1)
-    logger.info("execution ended", extra={**extra, "outcome": "failed" if ended else "had ended"})
+    logger.info("execution ended", extra={**execution._asdict(), "outcome": "failed" if ended else "had ended"})
 
 
 def _identified(record: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -66,11 +67,14 @@ def _identified(record: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return sequence_of(record) if "dynamodb" in record else record["messageId"], record
 
 
-def _looked_after(record: dict[str, Any]) -> bool:
+def _handle(record: dict[str, Any]) -> bool:
     """False: Step Functions, the table or a queue does not answer, so the record has to come again."""
     try:
-        task_id = task_id_of(record) if "dynamodb" in record else watched(record)
-        done = caretaker().look_after(task_id)
+        subject = task_id_of(record) if "dynamodb" in record else watched(record)
+        if isinstance(subject, EndedExecution):
+            _end_task_of(subject)
+            return True
+        done = caretaker().look_after(subject)
     except Unavailable:
         return False
     except Poison as error:
@@ -81,7 +85,6 @@ def _looked_after(record: dict[str, Any]) -> bool:
 
 
 def _put_aside(record: dict[str, Any], error: Poison) -> bool:
-    """The record, or its task, cannot be read. A shard must not wait for it: to the queue of failures, for an operator.
-    Nobody waits for a message of the other queue: it comes again until that queue puts it aside."""
+    """A record that cannot be read must not block its shard. A message blocks nothing: its queue puts it aside."""
     log_poison(error, event_id=str(record.get("messageId", record.get("eventID"))))
     return "dynamodb" in record and failures().send(record, error)

@@ -96,17 +96,18 @@ def test_the_caretaker_takes_the_watched_tasks(resources, functions):
     assert functions["caretaker"]["Environment"]["Variables"]["WATCH_QUEUE_URL"] == {"Ref": "WatchQueue"}
 
 
-def test_a_watched_task_is_hidden_while_the_caretaker_works_and_survives_hours_without_the_table(of_type, functions):
-    queue = of_type("AWS::SQS::Queue")["WatchQueue"]
+@pytest.mark.parametrize("name", ["WatchQueue", "EndedExecutionsQueue"])
+def test_a_message_is_hidden_while_the_caretaker_works_and_survives_hours_without_the_table(of_type, functions, name):
+    queue = of_type("AWS::SQS::Queue")[name]
 
     assert "FifoQueue" not in queue, "a delay of its own for each message is for standard queues only"
     assert queue["VisibilityTimeout"] == 6 * functions["caretaker"]["Timeout"]
-    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["WatchDeadLetterQueue", "Arn"]}
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["CaretakerDeadLetterQueue", "Arn"]}
     assert queue["VisibilityTimeout"] * queue["RedrivePolicy"]["maxReceiveCount"] >= 8 * 3600
 
 
 def test_an_alarm_tells_of_tasks_that_could_not_be_looked_after(of_type):
-    alarm = of_type("AWS::CloudWatch::Alarm")["WatchDeadLetterAlarm"]
+    alarm = of_type("AWS::CloudWatch::Alarm")["CaretakerDeadLetterAlarm"]
 
-    assert alarm["Dimensions"][0]["Value"] == {"Fn::GetAtt": ["WatchDeadLetterQueue", "QueueName"]}
+    assert alarm["Dimensions"][0]["Value"] == {"Fn::GetAtt": ["CaretakerDeadLetterQueue", "QueueName"]}
     assert alarm["Threshold"] == 0

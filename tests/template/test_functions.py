@@ -199,6 +199,44 @@ def test_the_caretaker_hears_of_executions_that_ended_badly(functions, machine):
     assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
 
 
+def test_the_event_of_an_ended_execution_waits_in_a_queue_where_it_cannot_be_delivered_or_handled(functions, of_type):
+    caretaker = functions["caretaker"]
+    queue = {"Fn::GetAtt": ["EndedExecutionsQueue", "Arn"]}
+
+    assert caretaker["Events"]["ExecutionEnded"]["Properties"]["DeadLetterConfig"] == {"Arn": queue}
+    assert caretaker["EventInvokeConfig"]["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": queue}
+    policy = of_type("AWS::SQS::QueuePolicy")["EndedExecutionsQueuePolicy"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert (statement["Principal"], statement["Action"], statement["Resource"]) == (
+        {"Service": "events.amazonaws.com"},
+        "sqs:SendMessage",
+        queue,
+    )
+
+
+def test_the_caretaker_takes_the_events_that_wait_where_executions_raise_any(resources, machine):
+    standard = machine == "TaskStateMachine"
+
+    assert ("EndedExecutions" in resources) is standard
+    if standard:
+        source = resources["EndedExecutions"]["Properties"]
+        assert source["FunctionName"] == {"Ref": "CaretakerFunction"}
+        assert source["EventSourceArn"] == {"Fn::GetAtt": ["EndedExecutionsQueue", "Arn"]}
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.parametrize("function", ["CaretakerFunction", "NotifierFunction"])
+def test_an_alarm_says_that_a_function_of_the_stream_is_behind(of_type, function):
+    (alarm,) = [
+        each
+        for each in of_type("AWS::CloudWatch::Alarm").values()
+        if each.get("MetricName") == "IteratorAge" and each["Dimensions"][0]["Value"] == {"Ref": function}
+    ]
+
+    assert 0 < alarm["Threshold"] <= 600_000, "milliseconds; records are kept for a day"
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
 @pytest.mark.parametrize("name", ["executor", "notifier"])
 def test_a_function_has_concurrency_of_its_own_only_where_that_is_asked_for(functions, template, name):
     parameter = f"{name.capitalize()}Concurrency"

@@ -25,7 +25,15 @@ EXTRA_POLICIES = {"TaskStateMachineSuccessionPolicy"}
 ONLY_STANDARD = {
     "RpcRole": {"*": {"states:SendTaskSuccess"}, "executions of TaskStateMachine": {"states:StopExecution"}},
     "ExecutorRole": {"*": {"states:SendTaskSuccess"}},
-    "CaretakerRole": {"*": {"states:SendTaskSuccess"}},
+    "CaretakerRole": {
+        "*": {"states:SendTaskSuccess"},
+        "EndedExecutionsQueue": {
+            "sqs:SendMessage",
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+        },
+    },
     "TaskStateMachineSuccessionPolicy": {"TaskStateMachine": {"states:StartExecution"}},
 }
 ONLY_EXPRESS = {
@@ -72,6 +80,7 @@ ALLOWED = {
         "TasksTable": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "the state machine": {"states:StartExecution"},
         "StreamFailuresQueue": {"sqs:SendMessage"},
+        "EndedExecutionsQueue": {"sqs:SendMessage"},
     },
     "NotifierRole": {
         "NotifierLogGroup": {"logs:CreateLogStream", "logs:PutLogEvents"},

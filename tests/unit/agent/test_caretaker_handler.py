@@ -11,8 +11,10 @@ from typing import Any
 import cloud
 import pytest
 from agents import asking, one_step
-from cloud_stack import CloudStack
+from cloud_stack import CloudStack, queue_record
 from harness import UNKNOWN_TASK
+
+from a2a_lambda.core.ports import Unavailable
 
 
 @pytest.fixture
@@ -123,6 +125,84 @@ def test_an_execution_of_no_task_of_ours_changes_nothing(aws_stack: CloudStack) 
     before = aws_stack.snapshot()
     assert aws_stack.invoke("caretaker", ended(UNKNOWN_TASK)) == {}
     assert aws_stack.snapshot() == before
+
+
+# ------------------------------------------------------------------------------------------------ events that were kept
+
+
+def queued(body: Any, number: int = 1) -> dict[str, Any]:
+    """A message of the queue of ended executions, as its event source brings it."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    return queue_record(
+        {"MessageId": f"message-{number}", "ReceiptHandle": "r", "Body": text, "MD5OfBody": "", "Attributes": {}}
+    )
+
+
+def reported(event: dict[str, Any]) -> dict[str, Any]:
+    """Lambda's report of an asynchronous invocation whose tries are used up."""
+    return {
+        "version": "1.0",
+        "timestamp": "2026-01-01T00:13:00.000Z",
+        "requestContext": {"requestId": "r", "condition": "RetriesExhausted", "approximateInvokeCount": 3},
+        "requestPayload": event,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorType": "Unavailable", "errorMessage": ""},
+    }
+
+
+def test_an_event_is_refused_while_the_table_does_not_answer_so_that_lambda_keeps_it(aws_stack: CloudStack) -> None:
+    task_id = aws_stack.send()["id"]
+    with cloud.outage("dynamodb"), pytest.raises(Unavailable):
+        aws_stack.invoke("caretaker", ended(task_id))
+    assert aws_stack.state(task_id) == "submitted"
+
+
+@pytest.mark.parametrize("kept", [reported, dict], ids=["by Lambda", "by EventBridge"])
+def test_an_event_that_was_kept_ends_its_task_when_it_comes_from_the_queue(aws_stack: CloudStack, kept: Any) -> None:
+    task_id = aws_stack.send()["id"]
+    assert look(aws_stack, [queued(kept(ended(task_id)))]) == []
+    assert aws_stack.state(task_id) == "failed"
+
+
+def test_an_event_that_was_kept_comes_again_while_the_table_does_not_answer(aws_stack: CloudStack) -> None:
+    task_id = aws_stack.send()["id"]
+    message = queued(reported(ended(task_id)))
+    with cloud.outage("dynamodb"):
+        assert look(aws_stack, [message]) == ["message-1"]
+    assert look(aws_stack, [message]) == []
+    assert aws_stack.state(task_id) == "failed"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "no JSON",
+        "[]",
+        "7",
+        "[" * 100_000,
+        {},
+        {"requestPayload": []},
+        {"detail": {}},
+        {"detail": {"name": 7}},
+        {"taskId": []},
+    ],
+    ids=lambda body: str(body)[:20],
+)
+def test_a_message_that_is_no_event_is_left_to_its_queue_and_the_others_are_handled(
+    aws_stack: CloudStack, body: Any
+) -> None:
+    task_id = aws_stack.send()["id"]
+    assert look(aws_stack, [queued(body, 1), queued(ended(task_id), 2)]) == ["message-1"]
+    assert aws_stack.state(task_id) == "failed"
+
+
+@pytest.mark.parametrize("detail", [None, [], {}, {"name": None, "status": "FAILED"}, {"name": "x" * 36}])
+def test_an_event_that_cannot_be_read_is_put_aside_and_not_tried_again(aws_stack: CloudStack, detail: Any) -> None:
+    assert put_aside(aws_stack) == []
+    assert aws_stack.invoke("caretaker", {"id": "e", "detail": detail}) == {}
+    ((_, event),) = put_aside(aws_stack)
+    assert event == {"id": "e", "detail": detail}
 
 
 # -------------------------------------------------------------------------------------------------------------- poison

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -187,7 +186,6 @@ def test_the_configs_of_an_owner_are_those_that_exist_now(stack: CloudStack, mon
 def test_a_config_that_cannot_be_read_is_named_beside_the_others(
     stack: CloudStack, broken: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.ERROR, logger="a2a_lambda.aws.reading")
     put(stack, config("d"))
     item = config_item(config("c"))
     del item[broken]

@@ -1,4 +1,5 @@
-"""The queue of tasks that the caretaker looks at later: the port :class:`~..ports.Watch` over SQS."""
+"""The caretaker's queues: tasks to look at later (the port :class:`~..core.ports.Watch` over SQS), and events of ended
+executions that it could not handle when they came."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from ..core.model import dumps
 from ..core.ports import Poison
 from .clients import client, guarded
 from .reading import key
+from .workflow import EndedExecution, ended_execution
 
 LONGEST_DELAY = 900
 """Seconds: the longest delay of a message."""
@@ -29,12 +31,14 @@ class WatchQueue:
         client("sqs").send_message(QueueUrl=self._url, MessageBody=dumps({"taskId": task_id}), DelaySeconds=delay)
 
 
-def watched(record: Mapping[str, Any]) -> str:
-    """The id of the task that a received message is about.
+def watched(record: Mapping[str, Any]) -> str | EndedExecution:
+    """What a received message is about: the id of a task to look at, or an execution that has ended.
 
-    Raises :class:`~..core.ports.Poison` for what is none of ours.
+    The event of the latter is as EventBridge could not deliver it, or within Lambda's report of an asynchronous
+    invocation that failed. Raises :class:`~..core.ports.Poison` for what is none of ours.
     """
     try:
-        return key(json.loads(record["body"])["taskId"])
+        body = json.loads(record["body"])
+        return key(body["taskId"]) if "taskId" in body else ended_execution(body.get("requestPayload", body))
     except Exception as error:
         raise Poison from error

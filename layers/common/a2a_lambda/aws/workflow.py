@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from ..core.model import dumps
+from ..core.ports import Poison
 from ..settings import Environment
 from .clients import client, code_of, guarded
+from .reading import key
 
 _TASK_ID = 36
 """Characters of a task's id, with which the name of each of its executions begins."""
@@ -24,6 +28,22 @@ def execution_name(task_id: str, created_at: datetime) -> str:
 def task_of(name: str) -> str:
     """The id of the task of an execution, by its name. A successor's has one ``_`` more at the end each time."""
     return name[:_TASK_ID]
+
+
+class EndedExecution(NamedTuple):
+    """The task of an execution that ended badly, and how: FAILED, TIMED_OUT or ABORTED."""
+
+    task_id: str
+    status: str
+
+
+def ended_execution(event: Mapping[str, Any]) -> EndedExecution:
+    """Read EventBridge's event of it. Raises :class:`~..core.ports.Poison` for any other."""
+    try:
+        detail = event["detail"]
+        return EndedExecution(key(task_of(detail["name"])), str(detail["status"])[:20])
+    except Exception as error:
+        raise Poison from error
 
 
 class StateMachine:
