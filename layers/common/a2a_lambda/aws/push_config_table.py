@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from ..core.model import dumps
@@ -13,7 +12,7 @@ from ..core.records import Held, PushConfig, TaskRecord
 from .clients import client, guarded
 from .items import Item, config_item, config_update, failures_attribute, held_attribute, n, push_config, s
 from .reading import log_unreadable, named
-from .task_table import condition_failed, lost
+from .task_table import bounded, condition_failed, lost
 
 _FAILURE_FIELDS = "attempts, failingSince, nextAttemptAt, lastError, held"
 _FAIL = (
@@ -83,19 +82,15 @@ class PushConfigTable:
         """See :class:`~..ports.PushConfigStore`. The index lags behind deletions, so its keys are read again.
 
         At most ``MAX_LISTED``, because the method that needs this has no pages."""
-        pages = (
-            client("dynamodb")
-            .get_paginator("query")
-            .paginate(
-                TableName=self._table,
-                IndexName="byOwner",
-                KeyConditionExpression="#owner = :owner",
-                ExpressionAttributeNames={"#owner": "owner"},
-                ExpressionAttributeValues={":owner": s(owner)},
-            )
-        )
-        items = (item for page in pages for item in page["Items"])
-        keys = [(item["taskId"]["S"], item["configId"]["S"]) for item in islice(items, MAX_LISTED)]
+        arguments = {
+            "TableName": self._table,
+            "IndexName": "byOwner",
+            "KeyConditionExpression": "#owner = :owner",
+            "ExpressionAttributeNames": {"#owner": "owner"},
+            "ExpressionAttributeValues": {":owner": s(owner)},
+        }
+        items, _, _ = bounded(arguments, MAX_LISTED)
+        keys = [(item["taskId"]["S"], item["configId"]["S"]) for item in items]
         found: dict[tuple[str, str], PushConfig] = {}
         pending: list[Item] = [_key(*key) for key in keys]
         while pending:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..core.model import TERMINAL
@@ -15,6 +15,9 @@ from .reading import log_unreadable, number
 
 _BATCH = 100
 """Keys that one BatchGetItem takes."""
+
+MAX_LOOKED = 1_000
+"""Keys of an index that one page of ``ListTasks`` looks at, and counts: some 30 read units."""
 
 
 class TaskTable:
@@ -114,20 +117,16 @@ class TaskTable:
         has it, or the next page would begin elsewhere.
         """
         arguments = self._query_arguments(query)
-        keys: list[Item] = []
-        more = False
-        for key in self._keys(arguments, query):
-            if len(keys) == query.limit:
-                more = True
-                break
-            keys.append(key)
-        places = {key["taskId"]["S"]: (key["updatedAt"]["S"], key["taskId"]["S"]) for key in keys}
+        found, last = self._look(arguments, query)
+        keys = found[: query.limit]
+        end = keys[-1] if len(found) > len(keys) else last
+        places = {key["taskId"]["S"]: _place(key) for key in keys}
         records = tuple(record for record in self._read_all(list(places)) if _matches(record, query))
-        whole = not more and query.position is None
+        counted = len(records) if end is None else len(found)
         return TaskPage(
             records,
-            position=places[keys[-1]["taskId"]["S"]] if more else None,
-            total=len(records) if whole else self._count(arguments),
+            position=_place(end) if end is not None else None,
+            total=counted if query.position is None else self._count(arguments),
             positions=tuple(places[record.task_id] for record in records),
         )
 
@@ -151,12 +150,14 @@ class TaskTable:
             arguments["FilterExpression"] = "#state = :state"
         return {**arguments, "ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
 
-    def _keys(self, arguments: dict[str, Any], query: TaskQuery) -> Iterator[Item]:
-        """The matching keys after ``query.position``, page after page of DynamoDB's."""
+    def _look(self, arguments: dict[str, Any], query: TaskQuery) -> tuple[list[Item], Item | None]:
+        """The matching keys after ``query.position`` among the next ``MAX_LOOKED``, and the last one that was looked at
+        if there are more. A state that few tasks have must not read all of them."""
+        limit = MAX_LOOKED
         if query.position is not None:
             updated_at, task_id = query.position
             if query.after is not None and updated_at < query.after:
-                return  # DynamoDB refuses to start outside of what is asked for
+                return [], None  # DynamoDB refuses to start outside of what is asked for
             index_key = arguments["ExpressionAttributeNames"]["#key"]
             arguments = {
                 **arguments,
@@ -166,12 +167,13 @@ class TaskTable:
                     "taskId": s(task_id),
                 },
             }
-        for page in client("dynamodb").get_paginator("query").paginate(**arguments):
-            yield from page["Items"]
+            if query.state is None:
+                limit = query.limit + 1  # the first page looks further because it counts
+        found, _, last = bounded(arguments, limit)
+        return found, last
 
     def _count(self, arguments: dict[str, Any]) -> int:
-        pages = client("dynamodb").get_paginator("query").paginate(**arguments, Select="COUNT")
-        return sum(page["Count"] for page in pages)
+        return bounded({**arguments, "Select": "COUNT"}, MAX_LOOKED)[1]
 
     def _read_all(self, task_ids: Sequence[str]) -> tuple[TaskRecord, ...]:
         found: dict[str, TaskRecord] = {}
@@ -187,6 +189,26 @@ class TaskTable:
                     log_unreadable(error, item)
             pending = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", []) + pending[_BATCH:]
         return tuple(found[task_id] for task_id in task_ids if task_id in found)
+
+
+def bounded(arguments: dict[str, Any], limit: int) -> tuple[list[Item], int, Item | None]:
+    """What a Query finds among the first ``limit`` keys, its number, and the last key if there are more. One request,
+    unless the keys have more than a megabyte."""
+    items: list[Item] = []
+    count, left = 0, limit
+    while True:
+        page = client("dynamodb").query(**arguments, Limit=left)
+        items += page.get("Items", [])
+        count += page["Count"]
+        left -= page["ScannedCount"]
+        last = page.get("LastEvaluatedKey")
+        if last is None or left <= 0:
+            return items, count, last
+        arguments = {**arguments, "ExclusiveStartKey": last}
+
+
+def _place(key: Item) -> tuple[str, str]:
+    return key["updatedAt"]["S"], key["taskId"]["S"]
 
 
 def _matches(record: TaskRecord, query: TaskQuery) -> bool:

@@ -87,7 +87,8 @@ class TaskQuery:
 @dataclass(frozen=True, slots=True)
 class TaskPage:
     """Tasks, newest first, and the ``positions`` at which a page would end with each; ``position`` is that of the whole
-    page, None at the end. ``total`` counts all that match, on every page."""
+    page, None at the end. A page may be short, or empty, and not be the end. ``total``, on every page, counts what
+    matches among the newest tasks that a store looks at; it is exact where there are no more."""
 
     records: tuple[TaskRecord, ...]
     position: tuple[str, str] | None
