@@ -110,7 +110,7 @@ console: $(call installed,ops) ## the same as a page on this machine: make conso
 # Tests on the local AWS mostly wait, so the others run beside them.
 beside = $(if $(filter tests,$(TESTS)),--numprocesses=3 --dist=loadfile)
 
-.PHONY: lint check test test-frameworks validate coldstart crash-table chaos chaos-local throughput isolation isolation-local loops streams
+.PHONY: lint check test prices test-frameworks validate coldstart crash-table chaos chaos-local throughput isolation isolation-local loops streams
 lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/ruff check .
 	@$(call bin,dev)/ruff format --check .
@@ -161,6 +161,9 @@ streams: $(call installed,dev local sam) ## how late streams are, alone and fift
 coldstart: $(call installed,dev peer) ## what a start and an event cost, beside the official SDK (TREE=/path/to/another/tree, ROUNDS=7)
 	@$(call bin,dev)/python benchmarks/imports.py
 	@$(call bin,dev)/python benchmarks/coldstart.py $(if $(TREE),--tree '$(TREE)') $(if $(ROUNDS),--rounds $(ROUNDS)) $(COLDSTART)
+
+prices: $(call installed,dev) ## count what a demo task calls, and write its price into README.md
+	@PYTHONPATH=layers/common:layers/agents:tests/support:benchmarks $(call bin,dev)/python benchmarks/prices.py
 
 # -------------------------------------------------------------------------------------------------------------- build it
 
