@@ -138,7 +138,7 @@ def task_rows(counted: Counted) -> list[Row]:
         ),
         (
             "tables",
-            f"{counted.writes} + {counted.index_writes} (indexes) + {counted.config_writes} (config) units × 0.625 / million",
+            f"{counted.writes} + {counted.index_writes} + {counted.config_writes} units × 0.625 / million",
             writes * PRICES["write unit"],
         ),
         ("reads", f"{reads:g} × 0.125 / million", reads * PRICES["read unit"]),
