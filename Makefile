@@ -110,7 +110,7 @@ console: $(call installed,ops) ## the same as a page on this machine: make conso
 # Tests on the local AWS mostly wait, so the others run beside them.
 beside = $(if $(filter tests,$(TESTS)),--numprocesses=3 --dist=loadfile)
 
-.PHONY: lint check test prices test-frameworks validate coldstart crash-table chaos chaos-local throughput isolation isolation-local loops streams
+.PHONY: lint check test prices bench test-frameworks validate coldstart crash-table chaos chaos-local throughput isolation isolation-local loops streams
 lint: $(call installed,dev) ## format, lint and types
 	@$(call bin,dev)/ruff check .
 	@$(call bin,dev)/ruff format --check .
@@ -162,6 +162,9 @@ coldstart: $(call installed,dev peer) ## what a start and an event cost, beside 
 	@$(call bin,dev)/python benchmarks/imports.py
 	@$(call bin,dev)/python benchmarks/coldstart.py $(if $(TREE),--tree '$(TREE)') $(if $(ROUNDS),--rounds $(ROUNDS)) $(COLDSTART)
 
+bench: $(call installed,dev bench) ## measure, and write docs/performance.md (PARTS=growth,prices)
+	@PYTHONPATH=layers/common:layers/agents:tests/support:benchmarks $(call bin,bench)/python benchmarks/bench.py '$(PARTS)'
+
 prices: $(call installed,dev) ## count what a demo task calls, and write its price into README.md
 	@PYTHONPATH=layers/common:layers/agents:tests/support:benchmarks $(call bin,dev)/python benchmarks/prices.py
 
@@ -173,7 +176,7 @@ build: $(call installed,sam) ## build for AWS, as plain `sam build` does: make b
 
 lock: .venvs/tools/.lock ## take the newest versions into requirements/*.txt and the layer
 	@$(call lock,requirements/layer.in,layers/common/requirements.txt)
-	@$(foreach name,uv demo local ops sam checkov dev compat frameworks ric probe peer,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
+	@$(foreach name,uv demo local ops sam checkov dev compat frameworks ric probe bench peer,$(call lock,requirements/$(name).in,requirements/$(name).txt);)
 	@$(call lock,requirements/testbed.in,requirements/testbed.txt,3.12)
 
 	@$(MAKE) lock-agent UPGRADE=1

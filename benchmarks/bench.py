@@ -1,0 +1,77 @@
+"""`make bench`: runs the benchmarks and writes docs/performance.md with a plot per growth curve."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("svg")
+from matplotlib import pyplot as plt
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "performance.md"
+PLOT = ROOT / "docs" / "growth.svg"
+SECONDS = 300
+"""Within which a part has to be done."""
+
+
+def _run(part: str) -> str:
+    print(f"{part} …", file=sys.stderr, flush=True)
+    command = [ROOT / ".venvs/dev/bin/python", ROOT / "benchmarks" / f"{part}.py"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True).stdout
+
+
+def growth() -> str:
+    """The table of units by number of tasks; draws the plot."""
+    measured = json.loads(_run("growth"))
+    mpl.rcParams.update({"svg.hashsalt": "growth", "svg.fonttype": "none"})
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    lines = ["| operation | 10 tasks | 1,000 | 100,000 | last beside 1,000 |", "|---|---|---|---|---|"]
+    for name, points in measured.items():
+        sizes, units = zip(*points, strict=True)
+        axes.plot(sizes, units, marker="o", label=name)
+        lines.append(f"| {name} | " + " | ".join(f"{each:g}" for each in units) + f" | × {units[-1] / units[-2]:.2f} |")
+    axes.set(xscale="log", yscale="log", xlabel="tasks of the owner", ylabel="read and write units")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", frameon=False)
+    axes.set_ylim(bottom=0.1)
+    figure.savefig(PLOT, metadata={"Date": None})
+    text = "Read and write units per operation, writes to indexes left out, lists with pages of five (`benchmarks/growth.py`):\n\n"
+    return "## Growth\n\n" + text + "\n".join(lines) + "\n\n![Units by number of tasks](growth.svg)\n"
+
+
+def prices() -> str:
+    """The table of README."""
+    return "## Prices\n\n" + "\n".join(line for line in _run("prices").splitlines() if line.startswith("|")) + "\n"
+
+
+PARTS = {"growth": growth, "prices": prices}
+
+
+def main(chosen: list[str]) -> int:
+    """Run these parts, or all; the page is written only if all of them succeed."""
+    if unknown := set(chosen) - set(PARTS):
+        print(f"error: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    parts: dict[str, str] = {}
+    if PAGE.exists():
+        sections = PAGE.read_text(encoding="utf-8").split("\n## ")[1:]
+        parts = {each.split("\n")[0].lower(): f"## {each.rstrip()}\n" for each in sections}
+    for name in chosen or PARTS:
+        try:
+            parts[name] = PARTS[name]()
+        except (subprocess.SubprocessError, OSError, ValueError) as error:
+            print(f"error: {name}: {type(error).__name__}; run benchmarks/{name}.py by itself", file=sys.stderr)
+            return 1
+    body = "\n".join(parts[name] for name in PARTS if name in parts)
+    PAGE.write_text(
+        "# Performance\n\nWritten by `make bench` (`PARTS=growth,prices` for some).\n\n" + body, encoding="utf-8"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main([part for part in "".join(sys.argv[1:]).split(",") if part]))
