@@ -39,7 +39,7 @@ def growth() -> str:
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", frameon=False)
     axes.set_ylim(bottom=0.1)
     figure.savefig(PLOT, metadata={"Date": None})
-    text = "Read and write units per operation, writes to indexes left out, lists with pages of five (`benchmarks/growth.py`):\n\n"
+    text = "Units per operation, writes to indexes left out, pages of five (`benchmarks/growth.py`):\n\n"
     return "## Growth\n\n" + text + "\n".join(lines) + "\n\n![Units by number of tasks](growth.svg)\n"
 
 
