@@ -30,6 +30,7 @@ def growth() -> str:
     measured = json.loads(_run("growth"))
     mpl.rcParams.update({"svg.hashsalt": "growth", "svg.fonttype": "none"})
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    axes.set_prop_cycle(color=mpl.colormaps["tab20"].colors)
     lines = ["| operation | 10 tasks | 1,000 | 100,000 | last beside 1,000 |", "|---|---|---|---|---|"]
     for name, points in measured.items():
         sizes, units = zip(*points, strict=True)
