@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Self
 
-from a2a_lambda.core.ports import QueuedNotification
+from a2a_lambda.core.ports import QueuedNotification, TaskConfigs
 from a2a_lambda.core.records import PushConfig, TaskRecord
 from a2a_lambda.net.webhook_url import WebhookPolicy
 from a2a_lambda.push.notifier import Notifier, StreamRecord
@@ -43,10 +43,10 @@ class Configs(MemoryPushConfigs):
         self.items[config.task_id, config.config_id] = config
         self._by_task.setdefault(config.task_id, []).append(config.config_id)
 
-    def of_task(self, task_id: str) -> list[PushConfig]:
+    def of_task(self, task_id: str) -> TaskConfigs:
         """See :class:`a2a_lambda.core.ports.PushConfigStore`."""
         found = (self.items.get((task_id, config_id)) for config_id in self._by_task.get(task_id, ()))
-        return [config for config in found if config is not None]
+        return TaskConfigs(config for config in found if config is not None)
 
 
 class FifoQueue:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ..core.blobs import offloaded
 from ..core.changes import lengthened_by
 from ..core.lifecycle import (
+    MAX_ARTIFACTS,
     MAX_DOCUMENT,
     agent_message,
     base_of,
@@ -227,6 +228,8 @@ class StepRun:
             task = with_status(task, change.state, self._executor.clock(), self._message(before, change))
         if restartable and cursor.run == before.cursor.run:
             cursor = replace(cursor, bases=bases)
+        if (count := len(task.get("artifacts", []))) > MAX_ARTIFACTS:
+            raise AgentError(f"the task would have {count} artifacts, {MAX_ARTIFACTS} are possible: put parts together")
         appended = {artifact["artifactId"] for artifact, append, _ in change.artifacts if append}
         # A value may come in two chunks.
         self.watched.check([each for each in task.get("artifacts", []) if each["artifactId"] in appended])

@@ -148,7 +148,7 @@ class SqsRedeliveryQueue:
         failed: set[tuple[str, str]] = set()
         while waiting:
             heads = [(key, queue[0]) for key, queue in waiting.items()]
-            for batch in _batches(heads):
+            for batch in batches(heads):
                 failed |= self._send_batch(batch)
             waiting = {key: queue[1:] for key, queue in waiting.items() if key not in failed and len(queue) > 1}
         return frozenset(failed)
@@ -162,7 +162,7 @@ class SqsRedeliveryQueue:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            answer = client("sqs").send_message_batch(QueueUrl=self._url, Entries=_entries(batch))
+            answer = client("sqs").send_message_batch(QueueUrl=self._url, Entries=entries(batch))
         except (BotoCoreError, ClientError) as error:
             _log.warning("SendMessageBatch failed: %s", code_of(error) or type(error).__name__)
             return {key for key, _ in batch}
@@ -190,9 +190,9 @@ class SqsDeadLetters:
     def send_all(self, messages: Sequence[QueuedNotification], reason: str) -> None:
         """See :class:`~..ports.DeadLetters`. Raises :class:`Unavailable` if one of them could not be kept; sent again,
         the others stay single."""
-        for batch in _batches([(None, message) for message in messages]):
-            entries = [entry | {"MessageAttributes": _attributes(reason)} for entry in _entries(batch)]
-            if client("sqs").send_message_batch(QueueUrl=self._url, Entries=entries).get("Failed"):
+        for batch in batches([(None, message) for message in messages]):
+            with_reason = [entry | {"MessageAttributes": _attributes(reason)} for entry in entries(batch)]
+            if client("sqs").send_message_batch(QueueUrl=self._url, Entries=with_reason).get("Failed"):
                 raise Unavailable("SendMessageBatch")
 
     def send_unreadable(self, record: Mapping[str, Any], reason: str) -> bool:
@@ -214,7 +214,8 @@ class SqsDeadLetters:
         return True
 
 
-def _entries(batch: Iterable[tuple[Any, QueuedNotification]]) -> list[dict[str, Any]]:
+def entries(batch: Iterable[tuple[Any, QueuedNotification]]) -> list[dict[str, Any]]:
+    """Entries of one SendMessageBatch."""
     return [
         {
             "Id": str(place),
@@ -239,7 +240,7 @@ def deduplication(message: QueuedNotification) -> str:
     return hashlib.sha256(dumps(identity).encode()).hexdigest()
 
 
-def _batches(heads: list[Any]) -> Iterable[list[Any]]:
+def batches(heads: list[Any]) -> Iterable[list[Any]]:
     """At most ten messages and one megabyte each."""
     batch: list[Any] = []
     size = 0

@@ -272,10 +272,12 @@ def _events_for(configs: Sequence[PushConfig], record: StreamRecord) -> list[lis
 
 
 def _unreached(configs: TaskConfigs, record: StreamRecord) -> list[UnreadableConfig]:
-    if not configs.unreadable:
+    # A store that can read all it has may give a plain list.
+    unreadable: Sequence[UnreadableConfig] = getattr(configs, "unreadable", ())
+    if not unreadable:
         return []
     change, config_id, _ = _change_of(record)
-    return [one for one in configs.unreadable if change is not None and config_id in (None, one.config_id)]
+    return [one for one in unreadable if change is not None and config_id in (None, one.config_id)]
 
 
 def _change_of(record: StreamRecord) -> tuple[Change | None, str | None, str]:

@@ -1,0 +1,140 @@
+"""How late streams are on the local AWS, alone and fifty at once, and what that does to webhooks: `make streams`.
+
+The demo agent, whose steps are a second apart. Delays run from the write of a status (its timestamp, in milliseconds)
+to its arrival, by one clock. Fifty streams watch ten tasks, each of which has a webhook as well. Environments are warm:
+each round is run once before it is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import requests
+
+from local_aws import local_stack
+from push_webhook import Receiver
+
+STREAMS, TASKS, WAIT = 50, 10, 120
+
+
+class Seen(NamedTuple):
+    """Milliseconds: until the first event, and from each later write to its arrival."""
+
+    first: float
+    delays: list[float]
+
+
+def session() -> requests.Session:
+    made = requests.Session()
+    made.trust_env = False
+    return made
+
+
+def body(method: str, params: dict[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+
+def message(url: str = "") -> dict[str, Any]:
+    config = {"taskPushNotificationConfig": {"url": url}} if url else {}
+    sent = {"messageId": str(uuid.uuid4()), "role": "ROLE_USER", "parts": [{"text": "go"}]}
+    return {"message": sent, "configuration": {"returnImmediately": True, **config}}
+
+
+def events(endpoint: str, method: str, params: dict[str, Any]) -> Iterator[tuple[float, dict[str, Any]]]:
+    """Each event's result with the moment of its arrival."""
+    with (
+        session() as client,
+        client.post(
+            f"{endpoint}/", json=body(method, params), headers={"A2A-Version": "1.0"}, stream=True, timeout=WAIT
+        ) as answer,
+    ):
+        rest = b""
+        for piece in answer.iter_content(None):
+            now = time.time()
+            *blocks, rest = (rest + piece).split(b"\n\n")
+            for block in blocks:
+                if data := [line[6:] for line in block.split(b"\n") if line.startswith(b"data: ")]:
+                    yield now, json.loads(data[0])["result"]
+
+
+def watch(endpoint: str, method: str, params: dict[str, Any]) -> Seen:
+    began = time.time()
+    stream = events(endpoint, method, params)
+    first = (next(stream)[0] - began) * 1000
+    written = [
+        (now, result["statusUpdate"]["status"]["timestamp"]) for now, result in stream if "statusUpdate" in result
+    ]
+    return Seen(first, [(now - datetime.fromisoformat(moment).timestamp()) * 1000 for now, moment in written])
+
+
+def alone(endpoint: str, runs: int = 5) -> list[Seen]:
+    """One stream after the other."""
+    return [watch(endpoint, "SendStreamingMessage", message()) for _ in range(runs)]
+
+
+def pushed(endpoint: str, streams: int) -> tuple[list[Seen], list[float]]:
+    """Tasks with webhooks, watched by so many streams; and the milliseconds from write to webhook."""
+    with Receiver(port=0) as receiver, session() as client:
+        tasks = [send(client, endpoint, receiver.url) for _ in range(TASKS)]
+        seen: list[Seen] = []
+        threads = [
+            threading.Thread(target=lambda task=tasks[number % TASKS]: seen.append(subscribe(endpoint, task)))
+            for number in range(streams)
+        ]
+        for thread in threads:
+            thread.start()
+        ended, delays = set(), []
+        while len(ended) < TASKS and (push := receiver.next(WAIT)) is not None:
+            update = push.payload.get("statusUpdate")
+            if update:
+                moment = datetime.fromisoformat(update["status"]["timestamp"]).timestamp()
+                delays.append((push.arrived - moment) * 1000)
+                ended |= {update["taskId"]} if update["status"]["state"] == "TASK_STATE_COMPLETED" else set()
+        for thread in threads:
+            thread.join(WAIT)
+    return seen, delays
+
+
+def send(client: requests.Session, endpoint: str, url: str) -> str:
+    answer = client.post(
+        f"{endpoint}/", json=body("SendMessage", message(url)), headers={"A2A-Version": "1.0"}, timeout=WAIT
+    )
+    task: str = answer.json()["result"]["task"]["id"]
+    return task
+
+
+def subscribe(endpoint: str, task: str) -> Seen:
+    return watch(endpoint, "SubscribeToTask", {"id": task})
+
+
+def line(name: str, values: list[float]) -> str:
+    cuts = statistics.quantiles(values, n=100)
+    return f"{name:46}{statistics.median(values):8.0f}{cuts[94]:8.0f}{max(values):8.0f}  ms, of {len(values)}"
+
+
+def main() -> int:
+    with local_stack({"Streaming": "true"}) as stack:
+        print(f"{'':46}{'p50':>8}{'p95':>8}{'max':>8}")
+        alone(stack.endpoint, 1)
+        single = alone(stack.endpoint)
+        print(line("one stream: until its first event, warm", [each.first for each in single]))
+        print(line("one stream: write to event", [delay for each in single for delay in each.delays]))
+        _, quiet = pushed(stack.endpoint, 0)
+        pushed(stack.endpoint, STREAMS)  # warms fifty environments
+        many, busy = pushed(stack.endpoint, STREAMS)
+        print(line(f"{STREAMS} streams: write to event", [delay for each in many for delay in each.delays]))
+        print(line("webhooks without streams: write to webhook", quiet))
+        print(line(f"webhooks beside {STREAMS} streams: write to webhook", busy))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
