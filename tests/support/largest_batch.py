@@ -1,8 +1,8 @@
 """The largest legal batches of the notifier, and the memory that one takes: a process for each, because memory that was
 used once stays with its process.
 
-`python largest_batch.py KIND URL` prints a line of JSON: `tasks`, `tried`, `queued`, and `peak` in MB. Tasks are as large
-as can be in as many records as an invocation may bring, each with 20 configs, and one write has brought all of it.
+`python largest_batch.py KIND URL` prints a line of JSON: `tasks`, `tried`, `queued`, and `peak` in MB. Tasks are as
+large as can be in as many records as an invocation may bring, each with 20 configs, and one write brought all of it.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def test_an_agent_without_steps_is_refused_when_it_is_to_run():
         (lambda task: task.state.update(odd=object()), "JSON values only"),
         (lambda task: setattr(task, "state", []), "must stay a dictionary"),
         (lambda task: [task.artifact(str(n), "x" * 30_000) for n in range(13)], "350000 are possible"),
-        (lambda task: [task.artifact(str(n), "x" * 330, last_chunk=False) for n in range(900)], "350000 are possible"),
+        (lambda task: [task.artifact(str(n), "x" * 280, last_chunk=False) for n in range(900)], "350000 are possible"),
         (lambda task: [task.artifact(str(n), "x") for n in range(1_001)], "1000 are possible"),
         (lambda task: task.artifact("a", url="a2a-blob:of-somebody-else"), "content of ours"),
     ],
@@ -316,5 +316,5 @@ def test_a_step_may_return_a_plain_value():
 
 def test_only_artifacts_that_are_open_take_room_beside_the_document():
     tested = agent()
-    tested.step(name="only")(lambda task: [task.artifact(str(n), "x" * 330) for n in range(900)] and None)
+    tested.step(name="only")(lambda task: [task.artifact(str(n), "x" * 280) for n in range(900)] and None)
     assert run_agent(tested, "hello").state == "completed"
