@@ -43,6 +43,9 @@ DELAYS = (5, 30, 300)
 """Seconds until the next attempt after 1, 2 and 3 failures: docs/delivery.md, the schedule."""
 
 JITTER = 0.2
+ROUNDING = 1
+"""Seconds by which a gap may look shorter than it was: times of attempts are whole seconds."""
+
 LATE = 20
 """Seconds that an attempt may come after its time: a poll of the queue, a cold start."""
 
@@ -262,11 +265,12 @@ class Smoke:
 
 def as_scheduled(attempts: Sequence[Arrival], failures: int) -> tuple[bool, str]:
     """Whether each attempt came in the span that the schedule gives it."""
-    gaps = [(later.moment - earlier.moment).total_seconds() for earlier, later in pairwise(attempts)]
+    gaps = [later.sent - earlier.sent for earlier, later in pairwise(attempts)]
     good = len(gaps) == failures and all(
-        delay * (1 - JITTER) <= gap <= delay * (1 + JITTER) + LATE for gap, delay in zip(gaps, DELAYS, strict=False)
+        delay * (1 - JITTER) - ROUNDING <= gap <= delay * (1 + JITTER) + LATE
+        for gap, delay in zip(gaps, DELAYS, strict=False)
     )
-    return good, f"after {', '.join(f'{gap:.1f} s' for gap in gaps) or 'nothing'}"
+    return good, f"after {', '.join(f'{gap} s' for gap in gaps) or 'nothing'}"
 
 
 def place_of(arrival: Arrival, task_id: str) -> tuple[int, int] | None:

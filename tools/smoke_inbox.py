@@ -21,10 +21,12 @@ Judge = Callable[[dict[str, str], bytes], tuple[int, str]]
 
 
 class Arrival(NamedTuple):
-    """One push that came: in which place (from 1), when, and what the box answered."""
+    """One push that came: in which place (from 1), when, and what the box answered. ``sent`` is the agent's time of the
+    attempt, in whole seconds: a box that starts while an attempt runs may write it down late."""
 
     number: int
     moment: datetime
+    sent: int
     status: int
     webhook_id: str
     body: bytes
@@ -87,7 +89,9 @@ class Box:
                 headers, body = push["headers"], push["body"].encode()
                 identity = headers.get("webhook-id", "")
                 moment = datetime.fromisoformat(push["receivedAt"])
-                self.arrivals.append(Arrival(push["number"], moment, push["status"], identity, body))
+                stamp = headers.get("webhook-timestamp", "")
+                sent = int(stamp) if stamp.isdecimal() else int(moment.timestamp())
+                self.arrivals.append(Arrival(push["number"], moment, sent, push["status"], identity, body))
                 status, text = self._judge(headers, body)
                 if status != 200:
                     self.refused.append(f"{identity or 'no webhook-id'}: {text}")
