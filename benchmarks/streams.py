@@ -1,8 +1,9 @@
 """How late streams are on the local AWS, alone and fifty at once, and what that does to webhooks: `make streams`.
 
-The demo agent, whose steps are a second apart. Delays run from the write of a status (its timestamp, in milliseconds)
-to its arrival, by one clock. Fifty streams watch ten tasks, each of which has a webhook as well. Environments are warm:
-each round is run once before it is measured.
+The probe agent, which tells ten statuses, a second apart. Delays run from the write of a status (its timestamp, in
+milliseconds) to its arrival, by one clock. Fifty streams watch ten tasks, each of which has a webhook as well.
+Environments are warm: each round is run once before it is measured. A stream is an environment of its own, on AWS as
+here: what fifty of them take from each other here is the two cores that they share with the emulator.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def line(name: str, values: list[float]) -> str:
 
 
 def main() -> int:
-    with local_stack({"Streaming": "true"}) as stack:
+    with local_stack({"Streaming": "true", "AgentModule": "probe_agent"}) as stack:
         print(f"{'':46}{'p50':>8}{'p95':>8}{'max':>8}")
         alone(stack.endpoint, 1)
         single = alone(stack.endpoint)
