@@ -23,7 +23,7 @@ from local_aws import local_stack
 PORT = 4797
 TASKS, PACE, GOOD_HOSTS = 48, 1.0, 8
 PATIENCE = 60.0
-STATUSES = 5
+STATUSES = 6
 """Status updates of a task of the demo agent that its webhook hears of, its creation included."""
 P99_MORE = 0.5
 """Seconds that p99 may be more with bad webhooks: what is promised."""
