@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from a2a_lambda.agent.caretaker import Caretaker
+from a2a_lambda.aws import at_start
 from a2a_lambda.aws.reading import sequence_of, task_id_of
 from a2a_lambda.aws.stream_failures import StreamFailures
 from a2a_lambda.aws.task_table import TaskTable
@@ -20,13 +21,10 @@ from a2a_lambda.settings import Environment
 @lru_cache(maxsize=1)
 def caretaker() -> Caretaker:
     env = Environment(os.environ)
-    return Caretaker(
-        store=TaskTable(env.text("TASKS_TABLE"), traced=env.flag("STREAMING", False)),
-        workflow=state_machine(env),
-        clock=utc_now,
-        retention=timedelta(days=env.number("TASK_RETENTION_DAYS", 30)),
-        watch=WatchQueue(env.text("WATCH_QUEUE_URL")) if is_express(env) else None,
-    )
+    store = TaskTable(env.text("TASKS_TABLE"), traced=env.flag("STREAMING", False))
+    retention = timedelta(days=env.number("TASK_RETENTION_DAYS", 30))
+    watch = WatchQueue(env.text("WATCH_QUEUE_URL")) if is_express(env) else None
+    return Caretaker(store, state_machine(env), utc_now, retention, watch)
 
 
 @lru_cache(maxsize=1)
@@ -77,14 +75,12 @@ def _handle(record: dict[str, Any]) -> bool:
         done = caretaker().look_after(subject)
     except Unavailable:
         return False
-    except Poison as error:
-        return _put_aside(record, error)
+    except Poison as error:  # it must not block its shard; a message blocks nothing, as its queue puts it aside
+        log_poison(error, event_id=str(record.get("messageId", record.get("eventID"))))
+        return "dynamodb" in record and failures().send(record, error)
     if done is not None:
         metrics.add_metric(name="TaskGivenUp" if done == "failed" else "TaskRevived", unit=MetricUnit.Count, value=1)
     return True
 
 
-def _put_aside(record: dict[str, Any], error: Poison) -> bool:
-    """A record that cannot be read must not block its shard. A message blocks nothing: its queue puts it aside."""
-    log_poison(error, event_id=str(record.get("messageId", record.get("eventID"))))
-    return "dynamodb" in record and failures().send(record, error)
+at_start.prepare(caretaker, services=("dynamodb", "stepfunctions"))

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from a2a_lambda.agent.caretaker import Caretaker, Directive
+from a2a_lambda.aws import at_start
 from a2a_lambda.aws.bucket import bucket
 from a2a_lambda.aws.task_table import TaskTable
 from a2a_lambda.aws.workflow import StateMachine, is_express
@@ -83,3 +84,6 @@ def _step_failed(failure: Any) -> None:
     extra = {"step": failure.step, "hint": failure.hint, **fault(failure.exception)}
     logger.warning("step failed", extra=extra)
     metrics.add_metric(name="StepFailed", unit=MetricUnit.Count, value=1)
+
+
+at_start.prepare(executor, caretaker, services=("dynamodb",))

@@ -4,6 +4,7 @@ import os
 from functools import lru_cache
 from typing import Any
 
+from a2a_lambda.aws import at_start
 from a2a_lambda.aws.bucket import link
 from a2a_lambda.aws.clients import at_once
 from a2a_lambda.aws.push_config_table import PushConfigTable
@@ -58,16 +59,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     failed = set(report.failed) | _put_aside(event["Records"], poison | report.poison, set(report.failed))
     log_attempts(report.attempts, report.held, first=True)
     metrics.add_metric(name="PushQueued", unit=MetricUnit.Count, value=report.queued)
-    logger.info(
-        "notifier",
-        extra={
-            "tasks": sorted({record.task_id for record in batch}),
-            "delivered": report.delivered,
-            "queued": report.queued,
-            "gone": report.gone,
-            "failed": len(failed),
-        },
-    )
+    counts = {"delivered": report.delivered, "queued": report.queued, "gone": report.gone, "failed": len(failed)}
+    logger.info("notifier", extra={"tasks": sorted({record.task_id for record in batch}), **counts})
     # DynamoDB Streams takes up again at the lowest of these.
     again = [sequence for sequence in map(sequence_of, event["Records"]) if sequence in failed]
     return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in again]}
@@ -85,3 +78,6 @@ def _put_aside(records: list[dict[str, Any]], poison: dict[str, Poison], failed:
             if not failures().send(record, poison[sequence]):
                 return {sequence}
     return set()
+
+
+at_start.prepare(notifier, services=("dynamodb",))

@@ -4,6 +4,7 @@ import os
 from functools import lru_cache
 from typing import Any
 
+from a2a_lambda.aws import at_start
 from a2a_lambda.aws.bucket import link
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.queues import SqsDeadLetters, SqsRedeliveryQueue, decode
@@ -83,3 +84,6 @@ def _unreadable(record: dict[str, Any], error: Exception) -> bool:
         return False  # it comes again
     metrics.add_metric(name="PushDead", unit=MetricUnit.Count, value=1)
     return True
+
+
+at_start.prepare(redeliverer, queue, services=("dynamodb", "sqs"))

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from a2a_lambda.aws import at_start
 from a2a_lambda.aws.bucket import link
 from a2a_lambda.aws.push_config_table import PushConfigTable
 from a2a_lambda.aws.signing_keys import key_ring
@@ -39,17 +40,16 @@ def endpoint() -> Endpoint:
     env = Environment(os.environ)
     agent = importlib.import_module(env.text("AGENT_MODULE")).agent
     tasks_table, configs_table = env.text("TASKS_TABLE"), env.text("PUSH_CONFIGS_TABLE")
-    streaming = env.flag("STREAMING", False)
+    streaming, push = env.flag("STREAMING", False), env.flag("PUSH_NOTIFICATIONS", True)
     tasks = TaskTable(tasks_table, configs_table, streaming)
     policy = WebhookPolicy.of(env.flag("ALLOW_INSECURE_WEBHOOKS", False), env.text("ALLOWED_WEBHOOK_CIDRS", ""))
-    push_configs = PushConfigService(tasks, PushConfigTable(configs_table, tasks_table), policy, utc_now, time.sleep)
+    configs = PushConfigService(tasks, PushConfigTable(configs_table, tasks_table), policy, utc_now, time.sleep)
     retention, blocking = timedelta(days=env.number("TASK_RETENTION_DAYS", 30)), env.number("BLOCKING_SECONDS", 20)
     task_service = TaskService(
-        tasks, push_configs, state_machine(env), utc_now, time.sleep, retention, blocking, traced=streaming
+        tasks, configs, state_machine(env), utc_now, time.sleep, retention, blocking, traced=streaming
     )
     reception = Reception(agent.input_modes, agent.extensions, agent.first_look)
-    push, open_streams = env.flag("PUSH_NOTIFICATIONS", True), streams(env, task_service, log_stream)
-    service = AgentService(task_service, push_configs, push, reception, link(env), open_streams)
+    service = AgentService(task_service, configs, push, reception, link(env), streams(env, task_service, log_stream))
     return Endpoint(
         JsonRpc([legacy_params.DIALECT, v0_3_params.DIALECT, v1_params.DIALECT], service.execute, streaming),
         Rest(v1_params.DIALECT, service.execute, streaming),
@@ -85,3 +85,6 @@ def _answer(request: HttpRequest) -> HttpResponse | EventStream:
         return exchange.response
     finally:
         metrics.flush_metrics()
+
+
+at_start.prepare(discovery, endpoint, services=("dynamodb", "stepfunctions"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 from ..core.ports import Unavailable
 
@@ -57,10 +57,11 @@ def client(service: Service) -> Any:
 
     ``Any``: its type is made at run time, and stubs do not belong into the layer.
     """
-    import boto3
     from botocore.config import Config
 
-    return boto3.client(
+    from .sdk_session import session
+
+    return session(get_args(Service)).create_client(
         service,
         config=Config(
             connect_timeout=2,
