@@ -140,7 +140,7 @@ chaos: $(call installed,dev) ## what receivers get while everything fails (SEEDS
 	@$(MAKE) chaos-local
 
 chaos-local: $(call installed,dev local sam) ## its short run on the local AWS, two minutes or three (LOCAL_TASKS=28)
-	@PYTHONPATH=layers/common:tests/support:demo $(call bin,dev)/python tests/chaos/local_campaign.py \
+	@PYTHONPATH=layers/common:tests/support:demo:local $(call bin,dev)/python tests/chaos/local_campaign.py \
 	    $(if $(LOCAL_TASKS),--tasks $(LOCAL_TASKS))
 
 throughput: $(call installed,dev) ## notifications per second against the official SDK's sender
