@@ -8,11 +8,12 @@ import subprocess
 import sys
 from typing import Any, get_args
 
+import botocore
 import pytest
 from botocore.session import Session
 from cloud import ROOT
 
-from a2a_lambda.aws.clients import Service
+from a2a_lambda.aws.clients import Service, client
 from a2a_lambda.aws.sdk_session import session
 
 FUNCTIONS = ("caretaker", "executor", "notifier", "redelivery", "rpc")
@@ -108,3 +109,17 @@ def test_a_service_that_no_function_calls_is_not_looked_for() -> None:
 
     with pytest.raises(UnknownServiceError):
         session(("dynamodb",)).create_client("sns", region_name="eu-central-1")
+
+
+def test_requests_of_aws_say_whose_they_are(aws: None) -> None:
+    sent: list[str | bytes] = []
+    made = client("dynamodb")
+    made.meta.events.register_first(
+        "before-send.dynamodb.*", lambda request, **_: sent.append(request.headers["User-Agent"])
+    )
+    with pytest.raises(made.exceptions.ResourceNotFoundException):
+        made.get_item(TableName="none", Key={"taskId": {"S": "t"}})
+    client.cache_clear()
+    (agent,) = sent
+    text = agent.decode() if isinstance(agent, bytes) else agent
+    assert text.startswith(f"a2a-on-lambda Botocore/{botocore.__version__}")

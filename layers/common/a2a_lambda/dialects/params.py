@@ -74,7 +74,9 @@ Base64 = Annotated[str, AfterValidator(_base64)]
 class Params(BaseModel):
     """Base of everything that is read."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", strict=True, defer_build=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", strict=True, defer_build=True
+    )
 
 
 class AnyPartParams(Params):
