@@ -187,7 +187,7 @@ def figures(text: str) -> list[float]:
 
 
 def main() -> int:
-    """Write README's table."""
+    """Write README's table, and that of docs/streaming.md."""
     import pytest
     from moto import mock_aws
 
@@ -199,15 +199,18 @@ def main() -> int:
         with mock_aws():
             stack = CloudStack(Options(), patch)
             with redirect_stdout(StringIO()):  # the functions' metrics
-                made = table(count(stack))
+                counted = count(stack)
             stack.close()
+    made = table(counted)
     text = README.read_text(encoding="utf-8")
     if not BLOCK.search(text):
         print("error: README.md has no block '<!-- make prices -->' … '<!-- end -->'", file=sys.stderr)
         return 2
     README.write_text(BLOCK.sub(lambda found: found[1] + made + found[2], text), encoding="utf-8")
     print(made)
-    return 0
+    from stream_prices import write_page
+
+    return write_page(counted)
 
 
 if __name__ == "__main__":

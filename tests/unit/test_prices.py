@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import prices
 import pytest
+import stream_prices
 from cloud_stack import CloudStack
 
 
@@ -34,3 +35,15 @@ def test_one_more_write_or_transition_makes_the_table_false(counted: prices.Coun
 def test_a_notification_costs_one_read_of_its_configs_and_no_write(counted: prices.Counted) -> None:
     assert counted.config_reads == counted.batches
     assert prices.notification(counted) <= 0.0000005
+
+
+def test_the_price_of_an_open_minute_is_within_five_percent_of_what_is_counted(counted: prices.Counted) -> None:
+    block = stream_prices.BLOCK.search(stream_prices.PAGE.read_text(encoding="utf-8"))
+    assert block is not None
+    written, made = prices.figures(block[0]), prices.figures(stream_prices.table(counted))
+    assert len(made) == len(stream_prices.CASES) + 2
+    assert written == pytest.approx(made, rel=prices.TOLERANCE), "the costs have changed: make prices"
+
+
+def test_twice_as_many_looks_cost_more() -> None:
+    assert stream_prices.minute(250) > stream_prices.minute(125) > stream_prices.minute(0) > 0

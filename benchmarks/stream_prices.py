@@ -1,0 +1,75 @@
+"""What an open minute of a stream costs: looks counted over a stack in memory, times list prices. `make prices` writes
+the table of docs/streaming.md.
+
+A stream holds an environment of `rpc` for as long as it is open; each look is an eventually consistent read of a task
+of up to 4 kB.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from looks import every, idle, looks_per_minute, write
+from memory_stack import MemoryStack
+from prices import MEMORY, PRICES, Counted, notification
+
+from a2a_lambda.core.model import TaskState
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "streaming.md"
+BLOCK = re.compile(r"(<!-- make prices -->\n).*?(\n<!-- end -->)", re.DOTALL)
+REQUEST = 3.50e-6
+"""Dollars of a request of a REST API, in us-east-1 without the free tier."""
+
+
+def _told(stack: MemoryStack, task_id: str) -> None:
+    every(stack, 1.03, lambda: write(stack, task_id, TaskState.WORKING, "step"))
+
+
+def _nothing(stack: MemoryStack, task_id: str) -> None:
+    """The task works, and says nothing."""
+
+
+def _asked(stack: MemoryStack, task_id: str) -> None:
+    write(stack, task_id, TaskState.INPUT_REQUIRED)
+
+
+CASES: dict[str, Callable[[MemoryStack, str], None]] = {
+    "a status a second": _told,
+    "nothing happens": _nothing,
+    "the client is awaited": _asked,
+}
+
+
+def minute(looks: float) -> float:
+    """Dollars of a minute with so many looks: the environment, and the reads."""
+    return 60 * MEMORY["rpc"] * PRICES["GB-second of Lambda (arm64)"] + looks * 0.5 * PRICES["read unit"]
+
+
+def table(counted: Counted) -> str:
+    """The table of docs/streaming.md, as Markdown."""
+    lines = ["| an open minute, while | arithmetic | dollars |", "|---|---|---|"]
+    for name, happens in CASES.items():
+        stack, task_id = idle()
+        happens(stack, task_id)
+        looks = looks_per_minute(stack, task_id)
+        how = f"60 s × 1 GB × 0.0000133 + {looks:.0f} looks × 0.5 units × 0.125 / million"
+        lines.append(f"| {name} | {how} | {minute(looks):.6f} |")
+    opening = REQUEST + PRICES["request of Lambda"]
+    lines.append(f"| **opening a stream** | 3.50 / million + 0.20 / million | {opening:.7f} |")
+    lines.append(f"| **a webhook's notification**, beside it | at the first attempt | {notification(counted):.9f} |")
+    return "\n".join(lines)
+
+
+def write_page(counted: Counted) -> int:
+    """Put the table into its page; returns the exit code."""
+    text = PAGE.read_text(encoding="utf-8")
+    if not BLOCK.search(text):
+        print("error: docs/streaming.md has no block '<!-- make prices -->' … '<!-- end -->'", file=sys.stderr)
+        return 2
+    made = table(counted)
+    PAGE.write_text(BLOCK.sub(lambda found: found[1] + made + found[2], text), encoding="utf-8")
+    print(made)
+    return 0
