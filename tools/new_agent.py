@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
 Next:{lock}
   make test TESTS=tests/unit/test_{name}.py   its test, in memory
   make demo AGENT={name}   the whole stack on this machine, with pushes
-  sam build && sam deploy --guided --parameter-overrides AgentModule={name}   on AWS""")
+  sam build && sam deploy   on AWS, with "AgentModule={name}" in samconfig.toml""")
     return 0
 
 
