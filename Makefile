@@ -162,7 +162,7 @@ coldstart: $(call installed,dev peer) ## what a start and an event cost, beside 
 	@$(call bin,dev)/python benchmarks/imports.py
 	@$(call bin,dev)/python benchmarks/coldstart.py $(if $(TREE),--tree '$(TREE)') $(if $(ROUNDS),--rounds $(ROUNDS)) $(COLDSTART)
 
-bench: $(call installed,dev bench) ## measure, and write docs/performance.md (PARTS=growth,prices)
+bench: $(call installed,dev bench peer local sam ric) ## measure everything, and write docs/performance.md (PARTS=growth,prices for some)
 	@PYTHONPATH=layers/common:layers/agents:tests/support:benchmarks $(call bin,bench)/python benchmarks/bench.py '$(PARTS)'
 
 prices: $(call installed,dev) ## count what a demo task calls, and write its price into README.md

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,7 +16,7 @@ from matplotlib import pyplot as plt
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 PLOT = ROOT / "docs" / "growth.svg"
-SECONDS = 300
+SECONDS = 1_800
 """Within which a part has to be done."""
 
 
@@ -23,6 +24,21 @@ def _run(part: str) -> str:
     print(f"{part} …", file=sys.stderr, flush=True)
     command = [ROOT / ".venvs/dev/bin/python", ROOT / "benchmarks" / f"{part}.py"]
     return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True).stdout
+
+
+def _made(target: str) -> str:
+    """What `make target` prints, as it stands. A goal that is missed is a figure, too: its line says so."""
+    print(f"{target} …", file=sys.stderr, flush=True)
+    command = ["make", "--no-print-directory", target]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
+    lines = [line.rstrip() for line in done.stdout.splitlines() if line.strip() and not line.startswith("Installing ")]
+    if len(lines) < 2:
+        raise ValueError(f"make {target} printed no table")
+    return "\n".join(lines)
+
+
+def _printed(title: str, target: str, text: str) -> Callable[[], str]:
+    return lambda: f"## {title}\n\n{text} (`make {target}`):\n\n```text\n{_made(target)}\n```\n"
 
 
 def growth() -> str:
@@ -49,7 +65,21 @@ def prices() -> str:
     return "## Prices\n\n" + "\n".join(line for line in _run("prices").splitlines() if line.startswith("|")) + "\n"
 
 
-PARTS = {"growth": growth, "prices": prices}
+PARTS: dict[str, Callable[[], str]] = {
+    "growth": growth,
+    "prices": prices,
+    "coldstart": _printed(
+        "Coldstart",
+        "coldstart",
+        "CPU of INIT, of the first event, of both, of both with the function's share of a core for the first event, and\n"
+        "of the hundredth; beside the official SDK with Starlette, Mangum and one call of boto3 per request. In\n"
+        "parentheses: ours ÷ this",
+    ),
+    "throughput": _printed("Throughput", "throughput", "Notifications a second, beside the official SDK's sender"),
+    "isolation": _printed("Isolation", "isolation", "Healthy webhooks beside bad ones, and against as many good ones"),
+    "loops": _printed("Loops", "loops", "The loop that streams, beside AWS's own for Python"),
+    "streams": _printed("Streams", "streams", "How late events are on the local AWS, by streams and by webhooks"),
+}
 
 
 def main(chosen: list[str]) -> int:
@@ -69,7 +99,9 @@ def main(chosen: list[str]) -> int:
             return 1
     body = "\n".join(parts[name] for name in PARTS if name in parts)
     PAGE.write_text(
-        "# Performance\n\nWritten by `make bench` (`PARTS=growth,prices` for some).\n\n" + body, encoding="utf-8"
+        "# Performance\n\nWritten by `make bench` (`PARTS=growth,prices` for some). Carry the ratios, not the times: they are of\n"
+        "one machine.\n\n" + body,
+        encoding="utf-8",
     )
     return 0
 
