@@ -71,8 +71,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "coldstart": _printed(
         "Coldstart",
         "coldstart",
-        "CPU of INIT, of the first event, of both, of both with the function's share of a core for the first event, and\n"
-        "of the hundredth; beside the official SDK with Starlette, Mangum and one call of boto3 per request. In\n"
+        "CPU of INIT, of the first event, of both, of both with the function's share of a core for the first event,\n"
+        "and of the hundredth; beside the official SDK with Starlette, Mangum and one call of boto3 per request. In\n"
         "parentheses: ours ÷ this",
     ),
     "throughput": _printed("Throughput", "throughput", "Notifications a second, beside the official SDK's sender"),
@@ -99,8 +99,8 @@ def main(chosen: list[str]) -> int:
             return 1
     body = "\n".join(parts[name] for name in PARTS if name in parts)
     PAGE.write_text(
-        "# Performance\n\nWritten by `make bench` (`PARTS=growth,prices` for some). Carry the ratios, not the times: they are of\n"
-        "one machine.\n\n" + body,
+        "# Performance\n\nWritten by `make bench` (`PARTS=growth,prices` for some). Carry the ratios, not the times:\n"
+        "they are of one machine.\n\n" + body,
         encoding="utf-8",
     )
     return 0
