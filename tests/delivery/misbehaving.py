@@ -93,6 +93,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "unauthorized": lambda x: x.head("401", b'WWW-Authenticate: Basic realm="x"', b"Content-Length: 0"),
     "interim": lambda x: x.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK),
     "interim-only": lambda x: x.head("103", b"Link: x") and x.hang(),
+    "unavailable": lambda x, *_: x.head("503"),
     "hang": lambda x: x.hang(),
     "drip-head": lambda x: x.send(b"HTTP/1.1 200 OK\r\nX: ") and x.drip(b"x"),
     "drip-body": lambda x, status: x.head(status, b"Content-Length: 4000") and x.drip(b"x"),

@@ -125,7 +125,7 @@ def test_an_agent_without_steps_is_refused_when_it_is_to_run():
         (lambda task: setattr(task, "state", []), "must stay a dictionary"),
         (lambda task: [task.artifact(str(n), "x" * 30_000) for n in range(13)], "350000 are possible"),
         (lambda task: [task.artifact(str(n), "x" * 280, last_chunk=False) for n in range(900)], "350000 are possible"),
-        (lambda task: [task.artifact(str(n), "x") for n in range(1_001)], "1000 are possible"),
+        (lambda task: [task.artifact(str(n), "x") for n in range(1_501)], "1500 are possible"),
         (lambda task: task.artifact("a", url="a2a-blob:of-somebody-else"), "content of ours"),
     ],
 )

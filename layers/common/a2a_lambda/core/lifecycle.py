@@ -17,7 +17,7 @@ MAX_DOCUMENT = 350_000
 """Bytes of a task as JSON: an item of DynamoDB holds 400 kB with everything beside it, and there has to be room for the
 end of the task."""
 
-MAX_ARTIFACTS = 1_000
+MAX_ARTIFACTS = 1_500
 """Artifacts of a task: each is an event of its own for every webhook, and one write may bring all of them."""
 
 MAX_LIFE = timedelta(days=400)
