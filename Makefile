@@ -139,7 +139,7 @@ chaos: $(call installed,dev) ## what receivers get while everything fails (SEEDS
 	@PYTHONPATH=layers/common:tests/support $(call bin,dev)/python tests/chaos/campaign.py --moto --seeds 1 --tasks 40
 	@$(MAKE) chaos-local
 
-chaos-local: $(call installed,dev local sam) ## its short run on the local AWS, two minutes or three (LOCAL_TASKS=28)
+chaos-local: $(call installed,dev local sam) ## its short run on the local AWS, three minutes to six (LOCAL_TASKS=28)
 	@PYTHONPATH=layers/common:tests/support:demo:local $(call bin,dev)/python tests/chaos/local_campaign.py \
 	    $(if $(LOCAL_TASKS),--tasks $(LOCAL_TASKS))
 

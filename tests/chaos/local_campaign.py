@@ -58,8 +58,9 @@ PACE = 1.0
 OPENS = 15.0
 """Seconds after which those listen that are not there at first."""
 
-PATIENCE = 150.0
-"""Seconds from the first task until what is not done counts as lost or stuck."""
+PATIENCE = 360.0
+"""Seconds from the first task until what is not done counts as lost or stuck. A receiver that hangs at its first attempt
+hangs in the queue (15 s each) when the budget of first attempts is spent, and the emulator redelivers one at a time."""
 
 GRACE = 6.0
 """Seconds in which what must not come has its chance to, after all else is done."""
@@ -322,7 +323,7 @@ def main() -> int:
     options = parser.parse_args()
     started = time.monotonic()
     try:
-        print("Starting the local AWS; the campaign takes two minutes or three", flush=True)
+        print("Starting the local AWS; the campaign takes three minutes to six", flush=True)
         with local_stack() as stack:
             campaign = Campaign(stack, options.tasks)
             report = campaign.run()
