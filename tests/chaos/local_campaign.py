@@ -59,8 +59,8 @@ OPENS = 15.0
 """Seconds after which those listen that are not there at first."""
 
 PATIENCE = 360.0
-"""Seconds from the first task until what is not done counts as lost or stuck. A receiver that hangs at its first attempt
-hangs in the queue (15 s each) when the budget of first attempts is spent, and the emulator redelivers one at a time."""
+"""Seconds from the first task until what is not done counts as lost or stuck. Where the budget of first attempts is
+spent, a receiver that hangs does so in the queue, 15 s each, and the emulator redelivers one message at a time."""
 
 GRACE = 6.0
 """Seconds in which what must not come has its chance to, after all else is done."""
