@@ -365,6 +365,21 @@ def test_a_time_out_is_retried_as_one_of_a_plain_step_is() -> None:
     assert (record.state, len(failures)) == (TaskState.COMPLETED, 2)
 
 
+def test_a_loop_that_is_stopped_while_it_is_tidied_up_is_tidied_up_all_the_same() -> None:
+    loop, ended = StepLoop(), []
+
+    async def leaves_what_stops_the_loop() -> str:
+        for number in range(3):
+            left = asyncio.ensure_future(asyncio.sleep(LONG, number))
+            left.add_done_callback(lambda each: (ended.append(each), each.get_loop().stop()))
+        await asyncio.sleep(0)
+        return "done"
+
+    assert loop.run(leaves_what_stops_the_loop(), LONG) == "done"
+    assert [each.cancelled() for each in ended] == [True] * 3
+    loop.close()
+
+
 @pytest.mark.parametrize("round_", range(20))
 def test_whenever_the_alarm_rings_in_the_loop_the_next_step_has_a_whole_one(round_: int) -> None:
     """Code that blocks is interrupted by the alarm, wherever the loop is then."""

@@ -9,7 +9,7 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from .timer import StepTimeout
@@ -71,8 +71,14 @@ class StepLoop:
             return
         for each in rest:
             each.cancel()
-        stubborn = loop.run_until_complete(_unended(rest, grace))
-        if stubborn:
+        ending = loop.create_task(_unended(rest, grace))
+        # An alarm that rang as the loop was about to run leaves a callback at its task, which stops the loop as if that
+        # task were what is waited for: once for each task at most.
+        for _ in range(len(rest) + 1):
+            with suppress(RuntimeError):
+                loop.run_until_complete(ending)
+                break
+        if stubborn := ending.result() if ending.done() else {*rest, ending}:
             # A loop runs all of its tasks or none, and these must not go on within another step. They are kept, because
             # a coroutine that is collected runs once more.
             self._abandoned += stubborn
