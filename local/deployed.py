@@ -40,6 +40,7 @@ def deployed(emulator: Emulator, stack: str, logical_id: str, directory: Path) -
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": emulator.url,
         "AWS_LAMBDA_FUNCTION_NAME": name,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration["MemorySize"]),
         "LAMBDA_TASK_ROOT": str(task),
