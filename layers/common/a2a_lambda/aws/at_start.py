@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
-from .clients import Service, client
-
-ON_LAMBDA = "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ
-"""False in tests and in processes of one's own: there, everything is made when it is first used."""
+from .clients import ON_LAMBDA, Service, client
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +21,7 @@ if ON_LAMBDA:
 
 
 def prepare(*parts: Callable[[], Any], services: tuple[Service, ...]) -> None:
-    """On Lambda, make what most events need: ``parts``, each of which keeps what it has made, and the clients of
+    """On Lambda (elsewhere everything is made when it is first used), make what most events need: ``parts``, each of which keeps what it has made, and the clients of
     ``services``. What cannot be made now is left to the event that needs it, and raises there."""
     if not ON_LAMBDA:
         return

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 from ..core.ports import Unavailable
+
+ON_LAMBDA = "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ
+"""False in tests and in processes of one's own."""
 
 Service = Literal["dynamodb", "kms", "s3", "secretsmanager", "sqs", "ssm", "stepfunctions"]
 
@@ -60,9 +64,10 @@ def client(service: Service) -> Any:
     from botocore import __version__
     from botocore.config import Config
 
-    from .sdk_session import session
+    from .sdk_session import session, shared_session
 
-    return session(get_args(Service)).create_client(
+    # Elsewhere each has its own: tests make some of them on a stand-in for AWS.
+    return (shared_session if ON_LAMBDA else session)(get_args(Service)).create_client(
         service,
         config=Config(
             connect_timeout=2,
