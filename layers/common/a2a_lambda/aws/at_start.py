@@ -21,8 +21,9 @@ if ON_LAMBDA:
 
 
 def prepare(*parts: Callable[[], Any], services: tuple[Service, ...]) -> None:
-    """On Lambda (elsewhere everything is made when it is first used), make what most events need: ``parts``, each of which keeps what it has made, and the clients of
-    ``services``. What cannot be made now is left to the event that needs it, and raises there."""
+    """On Lambda, make what most events need: ``parts``, each of which keeps what it has made, and the clients of
+    ``services``. What cannot be made now is left to the event that needs it, and raises there. Elsewhere everything is
+    made when it is first used."""
     if not ON_LAMBDA:
         return
     for make in (*parts, *(lambda name=name: client(name) for name in services)):

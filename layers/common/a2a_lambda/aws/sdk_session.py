@@ -36,7 +36,7 @@ class _Descriptions(Loader):
         super().__init__(file_loader=_Files())
         self._services = services
 
-    def list_available_services(self, type_name: str) -> list[str]:
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - the SDK's signature
         """The services of this package, whatever kind of description is asked for: all of them have all kinds."""
         return list(self._services)
 
