@@ -58,9 +58,14 @@ def test_a_path_is_decoded_once(stack: Stack) -> None:
 @pytest.mark.parametrize("method", ["SendMessage", "GetTask"])
 def test_a_request_without_an_id_makes_nothing(stack: Stack, method: str) -> None:
     before = stack.snapshot()
-    body = {"jsonrpc": "2.0", "method": method, "params": {"message": stack.message()}}
-    assert stack.post(body)["error"]["code"] == -32600
+    params = {"message": stack.message()} if method == "SendMessage" else {"id": "none"}
+    assert stack.post({"jsonrpc": "2.0", "method": method, "params": params})["error"]["code"] == -32600
     assert stack.snapshot() == before
+
+
+@pytest.mark.parametrize(("method", "params", "code"), [("Send", {}, -32601), ("SendMessage", "text", -32602)])
+def test_what_else_is_wrong_is_said_before_a_missing_id(stack: Stack, method: str, params: Any, code: int) -> None:
+    assert stack.post({"jsonrpc": "2.0", "method": method, "params": params})["error"]["code"] == code
 
 
 @pytest.mark.parametrize("path", ["/.well-known/agent-card.json", "/.well-known/jwks.json", "/agentCard"])

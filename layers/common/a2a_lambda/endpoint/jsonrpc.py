@@ -52,6 +52,8 @@ class JsonRpc:
             method_name, params = _call(envelope)
             method = self._method(method_name, version_of(request))
             operation = operation_of(method, params, request, streaming=self._streaming)
+            if "id" not in envelope:  # looked at last, as kits and clients want to hear of what else is wrong
+                raise InvalidRequest("id is missing: a request of A2A is no notification")
             task_id = named_task(operation)
             answer = self._execute(request.owner, operation)
             if isinstance(answer, Stream):
@@ -129,8 +131,6 @@ def _as_event(response: HttpResponse) -> HttpResponse:
 
 
 def _id(envelope: dict[str, Any]) -> Any:
-    if "id" not in envelope:
-        raise InvalidRequest("id is missing: a request of A2A is no notification")
     call_id = envelope.get("id")
     if isinstance(call_id, bool) or not isinstance(call_id, str | int | float | None):
         raise InvalidRequest("id must be a string, a number or null")
