@@ -26,6 +26,8 @@ from stack import deploy
 
 HOST = "127.0.0.1"
 PORT = 9999
+# The kit of 0.3 means to work on with a task after its send, which waits for it: so the send waits briefly here.
+PARAMETERS = {"AgentModule": "conformance", "BlockingSeconds": "6"}
 HOP_BY_HOP = {"connection", "host", "keep-alive", "transfer-encoding", "content-length"}
 
 USAGE = """
@@ -89,9 +91,7 @@ def conformance_stack(port: int, parameters: Mapping[str, str]) -> Iterator[str]
     """The URL of a conformance stack. Port 0: any. Raises LocalAwsError."""
     if parameters.get("Streaming") == "true":
         with local_aws() as emulator:  # its gateway is at the root of a host
-            yield deploy(
-                emulator, STACK, {"AgentModule": "conformance"} | dict(parameters), stream_port=port or None
-            ).endpoint
+            yield deploy(emulator, STACK, PARAMETERS | dict(parameters), stream_port=port or None).endpoint
         return
     handler = type("To", (Forwarder,), {})
     try:
@@ -102,7 +102,7 @@ def conformance_stack(port: int, parameters: Mapping[str, str]) -> Iterator[str]
         ) from error
     endpoint = f"http://{HOST}:{door.server_address[1]}"
     with door, local_aws() as emulator:
-        stack = deploy(emulator, STACK, {"AgentModule": "conformance", "PublicUrl": endpoint} | dict(parameters))
+        stack = deploy(emulator, STACK, PARAMETERS | {"PublicUrl": endpoint} | dict(parameters))
         handler.target = stack.endpoint  # type: ignore[attr-defined]
         threading.Thread(target=door.serve_forever, daemon=True).start()
         try:

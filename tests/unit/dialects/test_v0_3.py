@@ -106,6 +106,7 @@ def test_what_the_card_does_not_promise_is_refused(stack: Stack, method: str, co
     [
         {},
         {"text": "no kind", "data": {}},
+        {"text": "no kind, and another type", "type": "video"},
         {"kind": "video"},
         {"kind": "text"},
         {"kind": "file", "file": {}},

@@ -93,11 +93,16 @@ class V03DataPart(AnyPartParams):
 
 
 def _with_kind(part: Any) -> Any:
-    """The part with the ``kind`` that its content says, if it has none and only one content."""
+    """The part with the ``kind`` that its content says, if it has none and only one content.
+
+    A ``type``, which the drafts had in its place, may not say another.
+    """
     if not isinstance(part, dict) or part.get("kind") not in (None, ""):
         return part
     kinds = [kind for kind in ("text", "file", "data") if part.get(kind) is not None]
-    return {**part, "kind": kinds[0]} if len(kinds) == 1 else part
+    if len(kinds) != 1 or part.get("type") not in (None, "", kinds[0]):
+        return part
+    return {**part, "kind": kinds[0]}
 
 
 AnyPart = Annotated[
