@@ -10,6 +10,9 @@ from typing import Any
 from a2a.server.agent_execution import AgentExecutor
 from a2a.server.tasks import TaskUpdater
 
+from a2a_lambda.adapters.a2a_sdk import agent_from
+from a2a_lambda.agent import Agent
+
 V1 = importlib.metadata.version("a2a-sdk").startswith("1.")
 
 if V1:
@@ -173,3 +176,10 @@ class Of(Executor):
 
 
 __all__ = ["Artifact", "Task", "TaskStatus", "TaskStatusUpdateEvent"]
+
+
+CARD = {"name": "Tested", "version": "1", "description": "d"}
+
+
+def agent_of(executor: Any, **options: Any) -> Agent:
+    return agent_from(executor, card=CARD, **options)
