@@ -1,5 +1,4 @@
-"""What an open minute of a stream costs: looks counted over a stack in memory, times list prices. `make prices` writes
-the table of docs/streaming.md.
+"""What an open minute of a stream costs: looks counted over a stack in memory, times list prices.
 
 A stream holds an environment of `rpc` for as long as it is open; each look is an eventually consistent read of a task
 of up to 4 kB.
@@ -7,21 +6,16 @@ of up to 4 kB.
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from looks import every, idle, looks_per_minute, write
 from memory_stack import MemoryStack
-from prices import MEMORY, PRICES, Counted, notification
+from price_list import MEMORY, PRICES, ROOT
+from task_prices import Counted, notification
 
 from a2a_lambda.core.model import TaskState
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "streaming.md"
-BLOCK = re.compile(r"(<!-- make prices -->\n).*?(\n<!-- end -->)", re.DOTALL)
-REQUEST = 3.50e-6
-"""Dollars of a request of a REST API, in us-east-1 without the free tier."""
+PAGE = ROOT / "docs" / "streaming.md"
 
 
 def _told(stack: MemoryStack, task_id: str) -> None:
@@ -57,19 +51,7 @@ def table(counted: Counted) -> str:
         looks = looks_per_minute(stack, task_id)
         how = f"60 s × 1 GB × 0.0000133 + {looks:.0f} looks × 0.5 units × 0.125 / million"
         lines.append(f"| {name} | {how} | {minute(looks):.6f} |")
-    opening = REQUEST + PRICES["request of Lambda"]
+    opening = PRICES["request of the REST API"] + PRICES["request of Lambda"]
     lines.append(f"| **opening a stream** | 3.50 / million + 0.20 / million | {opening:.7f} |")
     lines.append(f"| **a webhook's notification**, beside it | at the first attempt | {notification(counted):.9f} |")
     return "\n".join(lines)
-
-
-def write_page(counted: Counted) -> int:
-    """Put the table into its page; returns the exit code."""
-    text = PAGE.read_text(encoding="utf-8")
-    if not BLOCK.search(text):
-        print("error: docs/streaming.md has no block '<!-- make prices -->' … '<!-- end -->'", file=sys.stderr)
-        return 2
-    made = table(counted)
-    PAGE.write_text(BLOCK.sub(lambda found: found[1] + made + found[2], text), encoding="utf-8")
-    print(made)
-    return 0
