@@ -234,3 +234,28 @@ def test_streams_at_once_each_have_their_own_task(chatty: Stack, receiver: Recei
             if "message" in frame.data["result"].get("statusUpdate", {}).get("status", {})
         ]
         assert texts == [*(f"Said {number + 1} of {place + 1}" for number in range(place + 1)), "Done."]
+
+
+@pytest.mark.parametrize("api", ["stack", "streaming"])
+def test_a_config_is_named_by_a_path_that_is_decoded_once(
+    request: pytest.FixtureRequest, receiver: Receiver, api: str
+) -> None:
+    """An HTTP API hands paths on decoded, a REST API, before a stack that streams, as they were sent."""
+    endpoint = request.getfixturevalue(api).endpoint
+    headers = {"A2A-Version": "1.0"}
+    message = {"messageId": str(uuid.uuid4()), "role": "ROLE_USER", "parts": [{"text": "run push demo"}]}
+    with requests.Session() as session:
+        session.trust_env = False
+        sent = session.post(f"{endpoint}/message:send", json={"message": message}, headers=headers, timeout=WAIT).json()
+        configs = f"{endpoint}/tasks/{sent['task']['id']}/pushNotificationConfigs"
+        for config_id in ("100A", "ä b/c"):
+            made = session.post(configs, json={"id": config_id, "url": receiver.url}, headers=headers, timeout=WAIT)
+            assert made.status_code == 200, made.text
+        refused = session.post(configs, json={"id": "100%41", "url": receiver.url}, headers=headers, timeout=WAIT)
+        assert refused.status_code == 400
+        session.delete(f"{configs}/100%2541", headers=headers, timeout=WAIT)
+        assert session.get(f"{configs}/100A", headers=headers, timeout=WAIT).status_code == 200
+        one = f"{configs}/%C3%A4%20b%2Fc"
+        assert session.get(one, headers=headers, timeout=WAIT).json()["id"] == "ä b/c"
+        assert session.delete(one, headers=headers, timeout=WAIT).status_code == 200
+        assert session.get(one, headers=headers, timeout=WAIT).status_code == 404
