@@ -382,7 +382,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for line in report.lines(mark):
                 say(line)
     except DemoError as error:
-        print(f"push_demo: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("push_demo: stopped", file=sys.stderr)

@@ -208,11 +208,11 @@ def main() -> int:
             misbehave=options.misbehave,
         )
     except jwt.PyJWTError as error:
-        print(f"receiver: --agent is no http(s) URL ({error})", file=sys.stderr)
+        print(f"error: --agent is no http(s) URL ({error})", file=sys.stderr)
         return 2
     except (OSError, OverflowError) as error:
         hint = "end the program that has it, or choose another --port (make: WEBHOOK_PORT=9294)."
-        print(f"receiver: cannot listen on port {options.port} ({error}): {hint}", file=sys.stderr)
+        print(f"error: cannot listen on port {options.port} ({error}): {hint}", file=sys.stderr)
         return 2
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 must not cost a push its answer

@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     try:
         new = files(name, root, given.source)
     except NewAgentError as error:
-        print(f"new_agent: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     for place, text in new.items():
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -307,7 +307,7 @@ def locally(arguments: Sequence[str]) -> int:
         if describe(emulator, LOCAL) is None:
             raise LocalAwsError("Nothing is deployed on the local AWS. Run: make up PARAMETERS=SmokeInbox=true")
     except LocalAwsError as error:
-        print(f"smoke: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     command = [sys.executable, __file__, "--stack", LOCAL, "--inbox-url", inbox_url(emulator, LOCAL)]
     kept = [argument for argument in arguments if argument != "--local"]
@@ -339,10 +339,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _prove(options)
     except DemoError as error:
-        print(f"smoke: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("smoke: stopped", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         return 130
 
 

@@ -115,7 +115,7 @@ def test_a_command_that_cannot_run_says_why_in_one_line(
 
     shown = capsys.readouterr()
     assert shown.err.count("\n") == 1
-    assert shown.err.startswith("smoke: The stack mine has no inbox.")
+    assert shown.err.startswith("error: The stack mine has no inbox.")
 
 
 def described(monkeypatch: pytest.MonkeyPatch, stack: dict[str, Any]) -> None:
