@@ -28,7 +28,8 @@ def reserved_port(emulator: Emulator, stack: str, port: int | None) -> int:
         return known["port"] if known else free_port()
     if not port_is_free(port) and (known is None or known["port"] != port):
         raise LocalAwsError(
-            f"Port {port} is in use, and the gateway needs it. Another one: make up STREAM_PORT={port + 1}"
+            f"Port {port} is in use, and the gateway needs it. Another one: make up STREAM_PORT={port + 1}, "
+            f"make conformance CONFORMANCE_PORT={port + 1}"
         )
     return port
 
