@@ -8,6 +8,7 @@ from typing import Any
 
 from a2a_lambda.aws.signing_keys import key_ring
 from a2a_lambda.core.ports import Unavailable
+from a2a_lambda.push.signing import local_key
 from a2a_lambda.settings import Environment
 
 from .errors import CannotRun, OpsError
@@ -29,26 +30,42 @@ def _kind(stack: Stack) -> str:
 def check(stack: Stack) -> dict[str, Any]:
     """The keys, as the functions read them: how many, and since when. Raises :class:`OpsError`."""
     kind, name = _kind(stack), stack.output("SigningKeyName")
+    if kind != "KMS" and not is_key(kind, name):
+        raise OpsError(
+            f"what was stored last in {name} is no key of 32 characters or more: put one there with `keys rotate`"
+        )
     ring = key_ring(Environment({"WEBHOOK_SIGNING": kind, "SIGNING_KEY": name}), lambda: datetime.now(UTC))
     assert ring is not None
     try:
         keys = ring()
     except Unavailable as error:
-        cause = str(error) or "no reason"
-        what = "it is no key of 32 characters or more" if cause == "ValueError" else cause
-        raise OpsError(f"the signing key {name} cannot be read ({what}): put a new one with `keys rotate`") from error
+        raise OpsError(f"the signing key {name} cannot be read ({error})") from error
     return {"kind": kind, "name": name, "keys": len(keys), "newest": keys[0].since.isoformat() if kind != "KMS" else ""}
+
+
+def is_key(kind: str, name: str) -> bool:
+    """Whether what was stored last, in SECRET or SSM, is a key."""
+    if kind == "SSM":
+        value = client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    else:
+        value = client("secretsmanager").get_secret_value(SecretId=name).get("SecretString", "")
+    try:
+        local_key(value, datetime.now(UTC))
+    except ValueError:
+        return False
+    return True
 
 
 def rotate(stack: Stack, again: bool = False) -> str:
     """Put a new key. The one before stays live, so what is on its way still verifies. Raises :class:`CannotRun` of KMS,
-    whose keys the deployment names, and where the last rotation is not settled yet, unless ``again``."""
+    whose keys the deployment names, and where the last rotation is not settled yet, unless ``again``, or unless what is
+    there is no key: nobody signs with that."""
     kind = _kind(stack)
     if kind == "KMS":
         raise CannotRun("keys of KMS are parameters of the deployment: see docs/operations.md, Signing keys")
     name = stack.output("SigningKeyName")
     changed = _changed(kind, name)
-    if not again and changed is not None and datetime.now(UTC) - changed < SETTLED:
+    if not again and changed is not None and datetime.now(UTC) - changed < SETTLED and is_key(kind, name):
         raise CannotRun(f"the key is {_minutes(changed)} old: wait until it is 15, or say --again (after a leak: do)")
     value = secrets.token_urlsafe(_BYTES)
     if kind == "SECRET":

@@ -11,6 +11,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from a2a_lambda.aws.workflow import task_of
+
 from .errors import Interrupted
 from .scan import Progress, silent
 from .signals import held_back
@@ -78,24 +80,43 @@ def _described(message: Any) -> Json:
     with suppress(ValueError, RecursionError):
         found = json.loads(message["Body"])
     body: Json = found if isinstance(found, dict) else {}
-    task = ""
+    record: Json = {}
     with suppress(Exception):
-        task = str(_keys(body)["taskId"]["S"])
-    info = body.get("DDBStreamBatchInfo")
-    what = "a batch that failed for a day" if isinstance(info, dict) else "a record that could not be read"
-    if body.get("unreadableConfigs"):
-        what = "a webhook that could not be read"
+        record = _unpacked(body)
     return {
         "record": message["MessageId"],
-        "task": task,
-        "what": what,
+        "task": _task(body, record),
+        "what": _what(body, record),
         "reason": str(body.get("reason") or (body.get("requestContext") or {}).get("condition") or ""),
         "webhooks": ", ".join(map(str, body.get("unreadableConfigs") or [])),
     }
 
 
-def _keys(body: Any) -> Any:
-    if body.get("packedRecord"):
-        raw = zlib.decompressobj().decompress(base64.b64decode(body["packedRecord"]), _LARGEST)
-        return json.loads(raw)["dynamodb"]["Keys"]
-    return body["keys"]
+def _what(body: Json, record: Json) -> str:
+    if body.get("unreadableConfigs"):
+        return "a webhook that could not be read"
+    if isinstance(body.get("DDBStreamBatchInfo"), dict):
+        return "a batch that failed for a day"
+    return (
+        "the end of an execution whose task could not be read"
+        if "detail" in record
+        else "a record that could not be read"
+    )
+
+
+def _task(body: Json, record: Json) -> str:
+    """The task's id, or nothing: whatever is in the message, it is shown."""
+    with suppress(Exception):
+        return task_of(str(record["detail"]["name"]))
+    with suppress(Exception):
+        return str((record["dynamodb"]["Keys"] if record else body["keys"])["taskId"]["S"])
+    return ""
+
+
+def _unpacked(body: Json) -> Json:
+    """The record, or the event of the execution's end, that is packed in a message."""
+    if not body.get("packedRecord"):
+        return {}
+    raw = zlib.decompressobj().decompress(base64.b64decode(body["packedRecord"]), _LARGEST)
+    record: Json = json.loads(raw)
+    return record

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import tasks
+from . import keys, tasks
 from .errors import explain, one_line
 from .stack import Stack, client, dynamodb, sqs
 
@@ -109,10 +109,15 @@ def tables(stack: Stack) -> list[Json]:
 
 
 def signing(stack: Stack) -> Json:
-    """Whether the agent can publish its signing keys now. A function that has read them signs for a while more."""
+    """Whether the agent publishes its signing keys, and whether what is stored is a key. A function that has read it
+    signs on with it, so the second goes wrong before the first."""
     kind = stack.parameters.get("WebhookSigning", "")
     if kind == "NONE":
         return {"kind": kind, "state": "off"}
+    if kind in ("SECRET", "SSM"):
+        with suppress(ClientError, BotoCoreError):  # who may not read the key sees what the agent publishes
+            if not keys.is_key(kind, stack.output("SigningKeyName")):
+                return {"kind": kind, "state": "what was stored last is no key", "run": "keys rotate"}
     try:
         with urlopen(Request(f"{stack.endpoint}/.well-known/jwks.json"), timeout=15) as answer:  # noqa: S310
             return {"kind": kind, "state": "published" if answer.status == 200 else f"HTTP {answer.status}"}

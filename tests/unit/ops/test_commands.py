@@ -291,6 +291,19 @@ def test_a_record_of_the_stream_that_failed_is_listed_and_dropped(operator: Oper
     assert [row["task"] for row in operator("records", "list")] == [""]
 
 
+def test_the_end_of_an_execution_that_was_set_aside_names_its_task(operator: Operator) -> None:
+    from a2a_lambda.aws.stream_failures import StreamFailures
+    from a2a_lambda.core.ports import Poison
+
+    task_id = "00000000-0000-4000-8000-000000000001"
+    StreamFailures(operator.stack.stream_failures).send({"detail": {"name": f"{task_id}-1795763597_"}}, Poison(task_id))
+
+    (row,) = [operator("records", "drop", "--task", task_id)]
+
+    assert (row["task"], row["what"]) == (task_id, "the end of an execution whose task could not be read")
+    operator("records", "list", code=3)
+
+
 def test_a_look_at_a_large_table_is_bounded_and_says_so(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "_PAGE", 4)
     for _ in range(9):

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -280,20 +281,22 @@ def _signing(kind: str, name: str) -> Signatures:
     return made
 
 
-def secret(client: Callable[[str], Any]) -> tuple[str, str, Callable[[], object]]:
+def secret(client: Callable[[str], Any]) -> tuple[str, str, Callable[[str], object]]:
     manager = client("secretsmanager")
-    name = manager.create_secret(Name="signing", SecretString="a" * 64)["ARN"]
-    return "SECRET", name, lambda: manager.put_secret_value(SecretId=name, SecretString="b" * 64)
+    name = manager.create_secret(Name=f"signing-{uuid4()}", SecretString="a" * 64)["ARN"]
+    return "SECRET", name, lambda value: manager.put_secret_value(SecretId=name, SecretString=value)
 
 
-def parameter(client: Callable[[str], Any]) -> tuple[str, str, Callable[[], object]]:
+def parameter(client: Callable[[str], Any]) -> tuple[str, str, Callable[[str], object]]:
     ssm = client("ssm")
 
+    name = f"/a2a/key-{uuid4()}"
+
     def put(value: str) -> object:
-        return ssm.put_parameter(Name="/a2a/key", Value=value, Type="SecureString", Overwrite=True)
+        return ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
 
     put("a" * 64)
-    return "SSM", "/a2a/key", lambda: put("b" * 64)
+    return "SSM", name, put
 
 
 @pytest.mark.parametrize("kept", [secret, parameter])
@@ -302,11 +305,29 @@ def test_a_key_that_aws_keeps_can_be_replaced_and_both_are_live(aws: None, kept:
 
     kind, name, replace = kept(client)
     first = list(_signing(kind, name).keys())
-    replace()
+    replace("b" * 64)
     both = list(_signing(kind, name).keys())
 
     assert [key.kid for key in first] == [local_key("a" * 64, NOW).kid]
     assert [key.kid for key in both] == [local_key("b" * 64, NOW).kid, first[0].kid]
+
+
+@pytest.mark.parametrize("kept", [secret, parameter])
+@pytest.mark.parametrize("broken", ["too short", "whsk_not base64"])
+def test_what_is_no_key_leaves_the_one_before_it_and_the_one_after_it(aws: None, kept: Any, broken: str) -> None:
+    from a2a_lambda.aws.clients import client
+
+    kind, name, replace = kept(client)
+    replace(broken)
+    (one,) = _signing(kind, name).keys()
+    assert one.kid == local_key("a" * 64, NOW).kid
+    replace("b" * 64)
+    (one,) = _signing(kind, name).keys()
+    assert one.kid == local_key("b" * 64, NOW).kid
+    replace(broken)
+    replace(broken)
+    with pytest.raises(Unavailable):
+        _signing(kind, name).keys()
 
 
 def test_the_issuer_is_the_agents_url() -> None:

@@ -81,16 +81,16 @@ def _from_secret(name: str) -> list[Key]:
     """The current version and the one before: a rotation is one ``put-secret-value``."""
     from botocore.exceptions import ClientError
 
-    keys: list[Key] = []
+    found: list[tuple[str, datetime]] = []
     for stage in ("AWSCURRENT", "AWSPREVIOUS"):
         try:
             answer = client("secretsmanager").get_secret_value(SecretId=name, VersionStage=stage)
         except ClientError as error:
-            if keys and code_of(error) == "ResourceNotFoundException":
+            if found and code_of(error) == "ResourceNotFoundException":
                 break
             raise
-        keys.append(local_key(answer["SecretString"], answer["CreatedDate"]))
-    return keys
+        found.append((answer.get("SecretString", ""), answer["CreatedDate"]))
+    return _usable(found)
 
 
 @guarded
@@ -99,7 +99,7 @@ def _from_parameter(name: str) -> list[Key]:
     from botocore.exceptions import ClientError
 
     found: Any = client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
-    keys = [local_key(found["Value"], found["LastModifiedDate"])]
+    values = [(found["Value"], found["LastModifiedDate"])]
     if found["Version"] > 1:
         try:
             before = client("ssm").get_parameter(Name=f"{name}:{found['Version'] - 1}", WithDecryption=True)
@@ -107,7 +107,21 @@ def _from_parameter(name: str) -> list[Key]:
             if code_of(error) not in ("ParameterVersionNotFound", "ParameterNotFound"):
                 raise
         else:
-            keys.append(local_key(before["Parameter"]["Value"], before["Parameter"]["LastModifiedDate"]))
+            values.append((before["Parameter"]["Value"], before["Parameter"]["LastModifiedDate"]))
+    return _usable(values)
+
+
+def _usable(values: Sequence[tuple[str, datetime]]) -> list[Key]:
+    """The keys among the values and their moments, the newest first. What somebody put there that is none keeps neither
+    the key before it nor the one after it from being used; raises ValueError if that leaves nothing."""
+    keys = []
+    for value, since in values:
+        try:
+            keys.append(local_key(value, since))
+        except ValueError:
+            _log.warning("a version of the signing key is no key")
+    if not keys:
+        raise ValueError("no key")
     return keys
 
 
