@@ -10,6 +10,9 @@ import pytest
 from loopback import WAIT
 from runtime_api import REQUEST_ID, RuntimeApi
 
+from a2a_lambda.aws.runtime import Loop
+from a2a_lambda.aws.runtime_api import Records
+
 # -------------------------------------------------------------------------------------------------------- whole answers
 
 
@@ -155,6 +158,17 @@ def test_the_process_ends_when_the_api_itself_fails(api: RuntimeApi, start: Any,
 
 
 # -------------------------------------------------------------------------------------------------------- start and end
+
+
+def test_a_sigterm_just_before_the_next_event_is_asked_for_ends_the_loop() -> None:
+    """Between two looks at it, the signal may come: nothing listens at this address, so asking would fail."""
+
+    class Stopped(Loop):
+        def _one(self) -> None:
+            self.stop()
+            super()._one()
+
+    Stopped("127.0.0.1:1", lambda *_: None, Records()).run()
 
 
 def test_a_process_that_waits_ends_at_once_on_sigterm(api: RuntimeApi, start: Any) -> None:

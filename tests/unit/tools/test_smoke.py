@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -127,3 +128,26 @@ def described(monkeypatch: pytest.MonkeyPatch, stack: dict[str, Any]) -> None:
             return {"Stacks": [stack]}
 
     monkeypatch.setattr(boto3, "client", lambda service, region_name=None: Client())
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict", "tried"),
+    [
+        (["failed"], True, 1),
+        (["completed", "failed"], True, 2),
+        (["completed", "completed", "failed"], True, 3),
+        (["completed", "completed", "completed"], False, 3),
+        (["working"], False, 1),
+    ],
+)
+def test_an_agent_that_is_done_before_it_is_stopped_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, ends: list[str], verdict: bool, tried: int
+) -> None:
+    left = list(ends)
+    made = smoke.Smoke(Deployed("mine", {}, {"WebhookSigning": "NONE"}, None), None, None, argparse.Namespace())  # type: ignore[arg-type]
+    monkeypatch.setattr(made, "_aborted_once", lambda: (left.pop(0), None))
+
+    made.aborted()
+
+    assert made.checks[0].passed is verdict
+    assert len(ends) - len(left) == tried

@@ -100,6 +100,8 @@ class Loop:
     def _stoppable(self) -> Iterator[None]:
         self._may_stop = True
         try:
+            if self._stopping:  # since we looked last, and before the handler could end us here
+                sys.exit(0)
             yield
         finally:
             self._may_stop = False
