@@ -3,7 +3,8 @@
 The probe agent, which tells ten statuses, a second apart. Delays run from the write of a status (its timestamp, in
 milliseconds) to its arrival, by one clock. Fifty streams watch ten tasks, each of which has a webhook as well.
 Environments are warm: each round is run once before it is measured. A stream is an environment of its own, on AWS as
-here: what fifty of them take from each other here is the two cores that they share with the emulator.
+here: what fifty of them take from each other here is the cores that they share with the emulator. The last line says
+how busy those were: a delay on a machine that is all busy is that of the machine.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
@@ -129,6 +131,15 @@ def line(name: str, values: list[float]) -> str:
     return f"{name:46}{statistics.median(values):8.0f}{cuts[94]:8.0f}{max(values):8.0f}  ms, of {len(values)}"
 
 
+def ticks() -> tuple[int, int]:
+    """How much of their time the processors have worked, and all of it. Zeros where there is no /proc."""
+    try:
+        counted = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]]
+    except OSError:
+        return 0, 0
+    return sum(counted) - counted[3] - counted[4], sum(counted)
+
+
 def main() -> int:
     with local_stack({"Streaming": "true", "AgentModule": "probe_agent"}) as stack:
         print(f"{'':46}{'p50':>8}{'p95':>8}{'max':>8}")
@@ -139,7 +150,9 @@ def main() -> int:
         _, quiet = pushed(stack.endpoint, 0)
         for pause in (0.3, 0.2, 0.1):  # fifty environments that start at once on two cores would not be there in time
             pushed(stack.endpoint, STREAMS, pause)
+        worked, passed = ticks()
         many, busy = pushed(stack.endpoint, STREAMS)
+        worked, passed = (after - before for before, after in zip((worked, passed), ticks(), strict=True))
         if len(many) < STREAMS:
             print(
                 f"error: {STREAMS - len(many)} of {STREAMS} streams were refused: they measure nothing", file=sys.stderr
@@ -148,6 +161,8 @@ def main() -> int:
         print(line(f"{STREAMS} streams: write to event", [delay for each in many for delay in each.delays]))
         print(line("webhooks without streams: write to webhook", quiet))
         print(line(f"webhooks beside {STREAMS} streams: write to webhook", busy))
+        if passed:
+            print(f"processors meanwhile: {worked / passed:.0%} busy")
     return 0
 
 
