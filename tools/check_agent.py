@@ -46,7 +46,8 @@ def check(parameters: Mapping[str, str]) -> str:
     except AgentError as error:
         raise AgentCheckError(str(error)) from error
     within = f", with {express.task_seconds:.0f} s for a task" if express else ""
-    return f"{name} runs as {kind}: {len(agent.steps)} steps{within}"
+    steps = "1 step" if len(agent.steps) == 1 else f"{len(agent.steps)} steps"
+    return f"{name} runs as {kind}: {steps}{within}"
 
 
 def check_packages(parameters: Mapping[str, str]) -> str:
