@@ -122,7 +122,7 @@ test-frameworks: $(call installed,dev frameworks) ## Strands, ADK, LangGraph and
 check: lint ## the fast gate: lint, unit and template tests
 	@$(call bin,dev)/pytest -q --numprocesses=2 --dist=loadfile tests/unit tests/template tests/adapters
 
-test: $(call installed,dev local sam compat $(TESTBED)) $(JS) ## all tests, those on the local AWS too (TESTS=tests/… for some)
+test: $(call installed,dev local sam compat $(TESTBED)) $(JS) .venvs/browser/.lock ## all tests, those on the local AWS too (TESTS=tests/… for some)
 	@$(call bin,dev)/pytest -q --durations=5 $(beside) $(TESTS)
 
 validate: $(call installed,sam checkov) ## lint the template for all regions, and ask it what an auditor would ask
@@ -213,6 +213,15 @@ clean: ## stop the local AWS and remove all that make made
 	@cp tests/conformance/js/package.json $< .venvs/js/
 	@cd .venvs/js && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@cp $< $@
+
+# The console is tried in a browser where there is one. Whoever may install one here (root, Debian) gets it; all others go on without.
+.venvs/browser/.lock:
+	@mkdir -p $(@D)
+	@if ! command -v chromedriver >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo 'Installing chromium, for the tests of the console (once)'; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y -qq --no-install-recommends chromium chromium-driver; } \
+	        >/dev/null 2>&1 || echo 'chromium is not to be had here; the tests in a browser are left out.'; fi
+	@touch $@
 
 # What agents need is there for their tests too: over the rest, because it is what is deployed.
 .venvs/dev/.lock: layers/agents/requirements.in $(wildcard layers/agents/requirements.txt)
