@@ -39,6 +39,8 @@ def check(parameters: Mapping[str, str]) -> str:
         raise AgentCheckError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
     if not isinstance(agent, Agent):
         raise AgentCheckError(f"{name} exports no agent")
+    for each in agent.imports:
+        _check_import(name, each)
     time = VirtualTime()
     try:
         express = Express(float(parameters.get("StepTimeoutSeconds", "60"))) if kind == "EXPRESS" else None
@@ -48,6 +50,19 @@ def check(parameters: Mapping[str, str]) -> str:
     within = f", with {express.task_seconds:.0f} s for a task" if express else ""
     steps = "1 step" if len(agent.steps) == 1 else f"{len(agent.steps)} steps"
     return f"{name} runs as {kind}: {steps}{within}"
+
+
+def _check_import(agent: str, name: str) -> None:
+    """What only a step imports. Raises AgentCheckError."""
+    module, _, attribute = name.partition(":")
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:  # it is somebody's code that runs here
+        raise AgentCheckError(
+            f"{module}, which {agent} names, cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    if attribute and not hasattr(found, attribute):
+        raise AgentCheckError(f"{module} has no {attribute}, which {agent} names")
 
 
 def check_packages(parameters: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from datetime import UTC, datetime
 from typing import Any
 
@@ -159,6 +160,26 @@ def test_a_loop_that_is_stopped_while_it_is_tidied_up_is_tidied_up_all_the_same(
     loop.close()
 
 
+@pytest.mark.parametrize("place", ["_opened", "run"])
+def test_a_step_whose_alarm_rings_before_it_begins_leaves_no_coroutine_behind(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Python warns of a coroutine that nobody awaited or closed, and warnings are errors here."""
+
+    def rings(*_: Any, **__: Any) -> None:
+        raise StepTimeout
+
+    loop, work = StepLoop(), says_hello(None)
+    monkeypatch.setattr(StepLoop if place == "_opened" else asyncio.Runner, place, rings)
+    with pytest.raises(StepTimeout):
+        loop.run(work, LONG, SOON)
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
+    loop.close()
+
+
+# Where the alarm rings in what Python calls by itself (the callback of a weak reference), its exception is dropped
+# there. It rings again a second later.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("round_", range(20))
 def test_whenever_the_alarm_rings_in_the_loop_the_next_step_has_a_whole_one(round_: int) -> None:
     """Code that blocks is interrupted by the alarm, wherever the loop is then."""

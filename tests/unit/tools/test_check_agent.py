@@ -9,6 +9,7 @@ import pytest
 from agents import asking, named, one_step
 
 import check_agent
+from a2a_lambda.adapters.a2a_sdk import agent_from
 from a2a_lambda.agent import Agent
 
 
@@ -78,6 +79,23 @@ def test_a_module_that_is_not_there_or_cannot_be_imported_is_refused_in_one_line
     missing, broken = capsys.readouterr().err.splitlines()
     assert "no_such_agent cannot be imported: ModuleNotFoundError" in missing
     assert "ZeroDivisionError: division by zero" in broken
+
+
+def test_what_only_a_step_imports_is_tried_and_refused_in_one_line(monkeypatch, tmp_path, module, capsys):
+    (tmp_path / "weather_to_check.py").write_text("class Executor: ...")
+    (tmp_path / "broken_weather_to_check.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    card = {"name": "Tested", "version": "1", "description": "d"}
+
+    assert run(module(agent_from("weather_to_check:Executor", card=card))) == 0
+    assert run(module(agent_from("weather_to_check:Executer", card=card))) == 1
+    assert run(module(agent_from("broken_weather_to_check:Executor", card=card))) == 1
+    assert run(module(agent_from("no_weather_to_check:Executor", card=card))) == 1
+
+    other, broken, missing = capsys.readouterr().err.splitlines()
+    assert other == "error: weather_to_check has no Executer, which agent_to_check names"
+    assert "ZeroDivisionError" in broken
+    assert "no_weather_to_check, which agent_to_check names, cannot be imported: ModuleNotFoundError" in missing
 
 
 def test_a_parameter_without_a_value_is_a_mistake_in_the_call(capsys):

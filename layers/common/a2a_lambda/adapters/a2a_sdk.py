@@ -63,7 +63,7 @@ def agent_from(
     missing = [key for key in ("name", "version", "description") if not fields.get(key)]
     if missing:
         raise AgentError(f"an agent needs {', '.join(missing)}: give a card, or {missing[0]}=")
-    agent = Agent(**fields)
+    agent = Agent(**fields, imports=(executor,) if isinstance(executor, str) else ())
     made: list[Any] = []
 
     @agent.step(name=STEP, timeout=timeout, retry=retry, rerun="restart")

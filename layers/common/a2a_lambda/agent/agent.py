@@ -132,7 +132,8 @@ class Agent:
     """The card of an agent and its steps. Raises :class:`AgentError` at import for what cannot work.
 
     ``timeout`` is the longest in seconds that a task may take from its first message to its end, waiting included;
-    None: as long as the stack allows (parameter TaskTimeoutSeconds).
+    None: as long as the stack allows (parameter TaskTimeoutSeconds). ``imports`` names what only its steps import, as
+    ``"module"`` or ``"module:name"``: ``make check-agent`` tries it.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Agent:
     documentation_url: str | None = None
     timeout: float | None = None
     extensions: Sequence[Extension] = ()
+    imports: Sequence[str] = ()
     steps: list[Step] = field(default_factory=list)
     first_look: MessageFunction | None = None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
+import inspect
 import logging
 import threading
 from collections.abc import Callable, Coroutine
@@ -37,18 +38,19 @@ class StepLoop:
         and not awaited are canceled at its end, as by ``asyncio.run``. ``shield`` holds the step's alarm back while
         the loop is made or tidied up.
         """
+        limited = _limited(work, seconds, grace)
         try:
             with shield():
                 runner = self._opened()
-        except BaseException:
-            work.close()
-            raise
-        try:
-            # A context of its own: the runner keeps the one in which it was made, which may be another request's.
-            return runner.run(_limited(work, seconds, grace), context=contextvars.copy_context())
+            try:
+                # A context of its own: the runner keeps the one in which it was made, which may be another request's.
+                return runner.run(limited, context=contextvars.copy_context())
+            finally:
+                with shield():
+                    self._cancel_rest(runner, grace)
         finally:
-            with shield():
-                self._cancel_rest(runner, grace)
+            # The alarm may have come before they began.
+            _close_unstarted(limited, work)
 
     def close(self) -> None:
         """End the loop. The next step gets a new one."""
@@ -104,6 +106,12 @@ async def _limited(work: Coroutine[Any, Any, object], seconds: float, grace: flo
 
 async def _unended(tasks: set[asyncio.Task[Any]], grace: float) -> set[asyncio.Task[Any]]:
     return (await asyncio.wait(tasks, timeout=grace))[1]
+
+
+def _close_unstarted(*coroutines: Coroutine[Any, Any, object]) -> None:
+    for each in coroutines:
+        if inspect.iscoroutine(each) and inspect.getcoroutinestate(each) == inspect.CORO_CREATED:
+            each.close()
 
 
 def _is_running() -> bool:
